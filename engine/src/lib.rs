@@ -1,1 +1,9 @@
 //! Flow engine.
+pub mod check;
+pub mod diag;
+pub mod run;
+pub mod source;
+pub mod spec;
+pub mod syntax;
+pub mod template;
+pub mod value;

@@ -1,0 +1,2 @@
+//! Document to checked flow.
+pub mod flow;

@@ -1,0 +1,2 @@
+//! The file format.
+pub mod types;

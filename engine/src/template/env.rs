@@ -1,0 +1,2 @@
+//! env
+pub(super) struct CompiledExpr; pub(super) struct CompiledText;
