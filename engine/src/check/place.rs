@@ -2,7 +2,7 @@
 
 use crate::diag::Span;
 use crate::source::{SourceId, Sources};
-use crate::syntax::{Node, Route, place_in_scalar};
+use crate::syntax::{Node, Route, place};
 
 /// The place of an expression or text.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ impl Place {
     pub(super) fn span(&self, sources: &Sources, start: usize, end: usize) -> Span {
         match &self.text {
             PlacedText::Scalar(node, base) => {
-                place_in_scalar(&sources.get(node.span.source).text, node, base + start, base + end)
+                place(&sources.get(node.span.source).text, node, base + start, base + end)
             }
             PlacedText::File(source) => Span::new(*source, start, end),
             PlacedText::Whole(span) => *span,
