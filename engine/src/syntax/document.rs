@@ -137,7 +137,9 @@ impl Node {
             NodeKind::Scalar(text, ScalarStyle::Plain) => super::scalar::core_value(text),
             NodeKind::Scalar(text, _) => Value::String(text.clone()),
             NodeKind::List(items) => Value::Array(items.iter().map(Self::to_json).collect()),
-            NodeKind::Map(entries) => Value::Object(entries.iter().map(|e| (e.key.clone(), e.value.to_json())).collect()),
+            NodeKind::Map(entries) => {
+                Value::Object(entries.iter().map(|e| (e.key.clone(), e.value.to_json())).collect())
+            }
         }
     }
 }

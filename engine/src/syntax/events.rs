@@ -2,4 +2,6 @@
 use super::document::Document;
 use crate::diag::Diagnostics;
 use crate::source::SourceId;
-pub(super) fn read(_source: SourceId, _text: &str) -> (Document, Diagnostics) { todo!() }
+pub(super) fn read(_source: SourceId, _text: &str) -> (Document, Diagnostics) {
+    todo!()
+}

@@ -1,2 +1,3 @@
 //! env
-pub(super) struct CompiledExpr; pub(super) struct CompiledText;
+pub(super) struct CompiledExpr;
+pub(super) struct CompiledText;

@@ -5,7 +5,7 @@ mod ast;
 mod env;
 mod filters;
 
-pub use ast::{BinOp, Ast, AstKind, CompareOp, Part, UnaryOp, KeyArg};
+pub use ast::{Ast, AstKind, BinOp, CompareOp, KeyArg, Part, UnaryOp};
 
 use crate::value::Value;
 use std::fmt;
@@ -52,21 +52,31 @@ impl Expr {
     ///
     /// # Errors
     /// A syntax error or an unknown filter or test, with its place in `source`.
-    pub fn compile(source: &str) -> Result<Self, SyntaxError> { todo!() }
+    pub fn compile(source: &str) -> Result<Self, SyntaxError> {
+        todo!()
+    }
     /// The source it was compiled from.
-    pub fn source(&self) -> &str { todo!() }
+    pub fn source(&self) -> &str {
+        todo!()
+    }
     /// Its tree, with places in [`Self::source`].
-    pub fn ast(&self) -> &Ast { todo!() }
+    pub fn ast(&self) -> &Ast {
+        todo!()
+    }
     /// Its value. Null reads through; an undefined result is null.
     ///
     /// # Errors
     /// Division by zero, a filter given what it can't take, template fuel used up.
-    pub fn eval(&self, scope: &dyn Scope) -> Result<Value, EvalError> { todo!() }
+    pub fn eval(&self, scope: &dyn Scope) -> Result<Value, EvalError> {
+        todo!()
+    }
     /// Its truth, as `if` sees it.
     ///
     /// # Errors
     /// As [`Self::eval`].
-    pub fn holds(&self, scope: &dyn Scope) -> Result<bool, EvalError> { todo!() }
+    pub fn holds(&self, scope: &dyn Scope) -> Result<bool, EvalError> {
+        todo!()
+    }
 }
 
 impl Text {
@@ -75,24 +85,38 @@ impl Text {
     /// # Errors
     /// A syntax error, an unknown filter, or an unknown partial, with its place in `source`. An error inside a partial is
     /// reported at the include, with a message that names the partial and the line.
-    pub fn compile(source: &str, partials: &dyn Fn(&str) -> Option<String>) -> Result<Self, SyntaxError> { todo!() }
+    pub fn compile(source: &str, partials: &dyn Fn(&str) -> Option<String>) -> Result<Self, SyntaxError> {
+        todo!()
+    }
     /// The source it was compiled from, without partials.
-    pub fn source(&self) -> &str { todo!() }
+    pub fn source(&self) -> &str {
+        todo!()
+    }
     /// What it prints, tests and loops over, in order: for the checker (names, types, nulls) and the plan (edges).
-    pub fn parts(&self) -> &[Part] { todo!() }
+    pub fn parts(&self) -> &[Part] {
+        todo!()
+    }
     /// The sources of the partials it includes, by path, directly or not.
-    pub fn partials(&self) -> &[(String, String)] { todo!() }
+    pub fn partials(&self) -> &[(String, String)] {
+        todo!()
+    }
     /// The text with its holes filled.
     ///
     /// # Errors
     /// As [`Expr::eval`].
-    pub fn render(&self, scope: &dyn Scope) -> Result<String, EvalError> { todo!() }
+    pub fn render(&self, scope: &dyn Scope) -> Result<String, EvalError> {
+        todo!()
+    }
 }
 
 impl fmt::Debug for Expr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.debug_tuple("Expr").field(&self.source()).finish() }
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Expr").field(&self.source()).finish()
+    }
 }
 
 impl fmt::Debug for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.debug_tuple("Text").field(&self.source()).finish() }
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Text").field(&self.source()).finish()
+    }
 }
