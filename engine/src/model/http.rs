@@ -231,7 +231,8 @@ impl Endpoint {
         Ok(Response {
             text,
             truncated,
-            usage: partial.usage,
+            // No prompt has no tokens: a server that says so does not count them.
+            usage: partial.usage.filter(|usage| usage.prompt_tokens > 0),
             // Some servers take a schema and do nothing with it.
             schema_enforced: manner.shape.enforced().is_some() && (truncated || is_json),
             model: partial.model,

@@ -14,11 +14,11 @@ pub enum Kind {
 /// How a provider takes the schema of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaSupport {
-    /// It enforces any JSON Schema: servers that run the model themselves.
+    /// It enforces any JSON Schema and does not tell the model: servers that run the model themselves.
     Whole,
-    /// It enforces the strict part of JSON Schema, limits of numbers and lengths left out.
+    /// It enforces the strict part of JSON Schema, limits of numbers and lengths left out, and tells the model.
     Strict,
-    /// It enforces the strict part of JSON Schema and most limits.
+    /// It enforces the strict part of JSON Schema and most limits, and tells the model.
     StrictWithLimits,
     /// It can only promise some JSON record.
     JsonMode,
@@ -109,18 +109,17 @@ impl Provider {
 
     /// Says that the provider is elsewhere than its table says.
     pub fn move_to(&mut self, base_url: &str) {
-        let same = self.base_url.trim_end_matches('/') == base_url.trim_end_matches('/');
+        let same = host(&self.base_url) == host(base_url);
         self.base_url = base_url.into();
-        if let (false, Kind::OpenAi, SchemaSupport::Strict | SchemaSupport::StrictWithLimits) =
-            (same, self.kind, self.schema)
-        {
+        if let (false, SchemaSupport::Strict | SchemaSupport::StrictWithLimits) = (same, self.schema) {
             self.schema = SchemaSupport::Whole;
         }
     }
 
     /// Whether nothing but a key can make it answer: a hosted provider at its own place.
     pub(super) fn needs_key(&self) -> bool {
-        KNOWN.iter().any(|known| known.base_url == self.base_url && known.base_url.starts_with("https"))
+        let mut hosted = KNOWN.iter().filter(|known| known.base_url.starts_with("https"));
+        hosted.any(|known| host(known.base_url) == host(&self.base_url))
     }
 
     /// The text with the key taken out, wherever a server or a library put it.
@@ -131,6 +130,12 @@ impl Provider {
             _ => text.into(),
         }
     }
+}
+
+/// The host of a URL, with its port.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -151,6 +156,8 @@ mod tests {
         assert_eq!(moved.key.as_ref().map(|k| k.expose_secret().to_string()).as_deref(), Some("sk-1"));
         assert_eq!((moved.base_url.as_str(), moved.schema), ("http://localhost:1/v1", SchemaSupport::Whole));
         assert!(!moved.needs_key());
+        let same = openai(&[("OPENAI_BASE_URL", "https://api.openai.com/v1/")]);
+        assert!(same.needs_key() && same.schema == SchemaSupport::StrictWithLimits);
         assert!(openai(&[("OPENAI_API_KEY", " "), ("OPENAI_BASE_URL", "")]).key.is_none());
     }
 

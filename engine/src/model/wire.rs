@@ -27,9 +27,10 @@ pub(super) struct Manner {
 pub(super) enum Shape {
     /// There is none.
     Free,
-    /// The server holds the answer to it.
+    /// The server holds the answer to it. The last message shows it all the same: servers that run the model themselves
+    /// do not tell it of the schema, so it would know neither the fields nor what they are for.
     Whole(Value),
-    /// The server holds the answer to the strict part of it.
+    /// The server holds the answer to the strict part of it, and tells the model.
     Strict(Lowered),
     /// The last message shows it and the server holds the answer to be a JSON record.
     Record(Value),
@@ -63,8 +64,8 @@ impl Shape {
 
     fn shown(&self) -> Option<&Value> {
         match self {
-            Self::Record(schema) | Self::Shown(schema) => Some(schema),
-            Self::Free | Self::Whole(_) | Self::Strict(_) => None,
+            Self::Whole(schema) | Self::Record(schema) | Self::Shown(schema) => Some(schema),
+            Self::Free | Self::Strict(_) => None,
         }
     }
 }
@@ -106,7 +107,7 @@ impl Manner {
         }
     }
 
-    /// The texts to send, each with its speaker, the schema shown in the last one where the server does not enforce it.
+    /// The texts to send, each with its speaker, the schema shown in the last one where the server does not tell it.
     pub(super) fn texts<'a>(&self, messages: &'a [Message]) -> Vec<(Role, std::borrow::Cow<'a, str>)> {
         let mut texts: Vec<_> = messages.iter().map(|m| (m.role, m.text.as_str().into())).collect();
         if let (Some(schema), Some((_, last))) = (self.shape.shown(), texts.last_mut()) {
@@ -223,12 +224,12 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_that_no_one_enforces_stands_in_the_last_message() {
+    fn a_schema_that_no_server_tells_stands_in_the_last_message() {
         let schema = json!({ "type": "array", "items": { "type": "integer" }, "maxItems": 77 });
         let request = request(Some(schema.clone()));
         let texts = |support| eager(Shape::best(&schema, support)).texts(&request.messages)[1].1.to_string();
-        assert_eq!(texts(SchemaSupport::Whole), "question");
         assert_eq!(texts(SchemaSupport::Strict), "question");
+        assert!(texts(SchemaSupport::Whole).contains("\"maxItems\": 77"));
         assert!(texts(SchemaSupport::Nothing).starts_with("question\n"));
         assert!(texts(SchemaSupport::JsonMode).contains("\"maxItems\": 77"), "a list is no JSON record");
         let manner = eager(Shape::best(&schema, SchemaSupport::Nothing));
