@@ -106,7 +106,7 @@ fn the_smallest_flow_of_each_rule_fires_it_alone() {
         let want: BTreeSet<(String, String)> = text
             .lines()
             .filter_map(|line| line.strip_prefix("# expect: "))
-            .filter_map(|line| line.split_once(" at ").map(|(rule, at)| (rule.trim().to_owned(), at.trim().to_owned())))
+            .filter_map(|line| line.split_once(" at").map(|(rule, at)| (rule.trim().to_owned(), at.trim().to_owned())))
             .collect();
         let checked = check_file(&path);
         let got: BTreeSet<(String, String)> = checked.found.iter().map(|d| (d.rule.to_owned(), d.at.clone())).collect();

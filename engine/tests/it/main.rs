@@ -1,3 +1,4 @@
 //! The engine's tests that need files: flows, vectors, walls.
 
+mod checks;
 mod tidy;
