@@ -1,3 +1,3 @@
-//! The engine's tests that need files: flows, vectors, walls.
+//! What the engine promises about files: fixtures in, findings and results out.
 
-mod tidy;
+mod schema;
