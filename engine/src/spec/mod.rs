@@ -9,7 +9,9 @@ mod structure;
 pub mod types;
 mod written;
 
-pub use node::{Each, Embed, Execute, Format, Human, Judge, Limits, Loop, Node, OnExhausted, Prompt, Rule, Stop, Validate};
+pub use node::{
+    Each, Embed, Execute, Format, Human, Judge, Limits, Loop, Node, OnExhausted, Prompt, Rule, Stop, Validate,
+};
 pub use policy::{Budget, Cache, Retry, Settings, TransportError};
 pub use schema::flow_schema;
 pub use structure::check;
