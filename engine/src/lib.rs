@@ -1,4 +1,5 @@
 //! Flow engine.
+pub mod bound;
 pub mod check;
 pub mod diag;
 pub mod run;
