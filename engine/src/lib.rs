@@ -2,6 +2,7 @@
 pub mod bound;
 pub mod check;
 pub mod diag;
+pub mod model;
 pub mod run;
 pub mod source;
 pub mod spec;
