@@ -7,53 +7,61 @@ use crate::spec::types::{Bound, Field, Length, Range, Type};
 /// The length that an expression in a type gives, by its source.
 pub(super) type Lengths<'a> = &'a dyn Fn(&str) -> Interval;
 
-/// What may be said of a value by its type alone. With `path` it is an input of the run, whose sizes are named by it.
-pub(super) fn of_type(ty: &Type, path: Option<&str>, lengths: Lengths<'_>) -> Abstract {
+/// The size that goes by a name: a size of an input of the run.
+pub(super) type Sizes<'a> = &'a dyn Fn(String) -> Formula;
+
+/// An input of the run, or a part of it: its path, and what its sizes are.
+type Origin<'a> = Option<(&'a str, Sizes<'a>)>;
+
+/// What may be said of a value by its type alone.
+pub(super) fn of_type(ty: &Type, origin: Origin<'_>, lengths: Lengths<'_>) -> Abstract {
     match ty {
-        Type::Any | Type::Schema(_) => Abstract { shape: Shape::Any(path.map(Into::into)), nullable: true },
+        Type::Any | Type::Schema(_) => Abstract { shape: Shape::Any(origin.map(|(p, _)| p.into())), nullable: true },
         Type::Null => Abstract::NULL,
         Type::Boolean => Shape::Boolean(None).into(),
-        Type::Integer(range) => Abstract::number(number(*range, true, path)),
-        Type::Number(range) => Abstract::number(number(*range, false, path)),
+        Type::Integer(range) => Abstract::number(number(*range, true, origin)),
+        Type::Number(range) => Abstract::number(number(*range, false, origin)),
         Type::Text(_) | Type::Code => Abstract::text(),
         Type::Literals(values) => {
             values.iter().map(Abstract::known).reduce(|a, b| a.join(&b)).unwrap_or_else(Abstract::any)
         }
         Type::List(item, length) => {
-            let inside = path.map(|p| format!("{p}[]"));
-            Abstract::list(of_type(item, inside.as_deref(), lengths), list_length(length, path, lengths))
+            let path = origin.map(|(p, _)| format!("{p}[]"));
+            let inside = path.as_deref().zip(origin).map(|(path, (_, sizes))| (path, sizes));
+            Abstract::list(of_type(item, inside, lengths), list_length(length, origin, lengths))
         }
         Type::Record(fields) => Abstract::record(fields.iter().map(|field| {
-            let inside = path.map(|p| format!("{p}.{}", field.name));
-            (field.name.as_str(), of_type(&field.ty, inside.as_deref(), lengths))
+            let path = origin.map(|(p, _)| format!("{p}.{}", field.name));
+            let inside = path.as_deref().zip(origin).map(|(path, (_, sizes))| (path, sizes));
+            (field.name.as_str(), of_type(&field.ty, inside, lengths))
         })),
         Type::Union(types) => {
-            types.iter().map(|ty| of_type(ty, path, lengths)).reduce(|a, b| a.join(&b)).unwrap_or_else(Abstract::any)
+            types.iter().map(|ty| of_type(ty, origin, lengths)).reduce(|a, b| a.join(&b)).unwrap_or_else(Abstract::any)
         }
     }
 }
 
-fn number(range: Range, whole: bool, path: Option<&str>) -> Interval {
+fn number(range: Range, whole: bool, origin: Origin<'_>) -> Interval {
     Interval {
         min: range.min.map(Formula::number),
-        max: range.max.map(Formula::number).or_else(|| path.map(Formula::size)),
+        max: range.max.map(Formula::number).or_else(|| origin.map(|(path, sizes)| sizes(path.to_owned()))),
         whole,
     }
 }
 
-fn list_length(length: &Length, path: Option<&str>, lengths: Lengths<'_>) -> Interval {
+fn list_length(length: &Length, origin: Origin<'_>, lengths: Lengths<'_>) -> Interval {
     let end = |bound: &Bound| match bound {
         Bound::Fixed(n) => Interval::exactly(*n),
         Bound::Flow(source) => lengths(source).clamped(),
     };
     let min = length.min.as_ref().map(end).and_then(|range| range.min);
     let max = length.max.as_ref().map(end).and_then(|range| range.max);
-    match (max, path) {
+    match (max, origin) {
         // A list inside a list is as long as the longest of them; one that stands alone has its own length.
-        (None, Some(path)) if path.contains("[]") => {
-            Interval::whole(min.unwrap_or_default(), Some(Formula::size(format!("max |{path}|"))))
+        (None, Some((path, sizes))) if path.contains("[]") => {
+            Interval::whole(min.unwrap_or_default(), Some(sizes(format!("max |{path}|"))))
         }
-        (None, Some(path)) => Interval::exactly(Formula::size(format!("|{path}|"))),
+        (None, Some((path, sizes))) => Interval::exactly(sizes(format!("|{path}|"))),
         (max, _) => Interval::whole(min.unwrap_or_default(), max),
     }
 }
@@ -88,7 +96,7 @@ pub(super) fn read_as(value: &Abstract, ty: &Type, lengths: Lengths<'_>) -> Abst
             Abstract::number(Interval { min, max: range.capped(of.max.as_ref()).max, whole: of.whole || range.whole })
         }
         // An input of the run keeps its name, so that its size counts as known.
-        (Shape::Any(Some(path)), _) => of_type(ty, Some(path), lengths),
+        (Shape::Any(Some(path)), _) => of_type(ty, Some((path, &Formula::size)), lengths),
         (Shape::Any(None), _) => typed,
         _ => value.clone(),
     };
