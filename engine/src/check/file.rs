@@ -5,7 +5,7 @@ use super::env::Var;
 use super::flow::{FileDef, FlowDef, FlowId, ModelDef, Price, Val};
 use super::join::{known_before_the_run, record};
 use crate::diag::{Diagnostic, nearest};
-use crate::spec::types::{Field, Named, Type, built_in, parse_field, parse_named};
+use crate::spec::types::{Field, Named, Type, parse_field, parse_named};
 use crate::spec;
 use crate::syntax::{self, Document, Node as Yaml, Route};
 use crate::value::Value;
@@ -38,15 +38,13 @@ impl Cx<'_> {
         importing.pop();
 
         let top = Route::default();
-        let mut types = Named::new();
-        if let Some(node) = document.root.get("types") {
-            let mut found = crate::diag::Diagnostics::default();
-            types = parse_named(node, &top.key("types"), &imported, &mut found);
-            self.report_all(found);
-        }
-        scope.types = built_in();
-        scope.types.extend(imported);
-        scope.types.extend(types.clone());
+        let none = Yaml { span: document.root.span, kind: syntax::NodeKind::Map(Vec::new()) };
+        let written = document.root.get("types").unwrap_or(&none);
+        let mut found = crate::diag::Diagnostics::default();
+        scope.types = parse_named(written, &top.key("types"), &imported, &mut found);
+        self.report_all(found);
+        let own = |name: &String| written.get(name).is_some();
+        let types: Named = scope.types.iter().filter(|(name, _)| own(name)).map(|(n, t)| (n.clone(), t.clone())).collect();
         let params = self.params(&document.root, &scope);
         scope.params = Some(record(params.iter().map(|f| (f.name.clone(), known_before_the_run(f.ty.clone())))));
         let presets = self.presets(&document.root, &params);

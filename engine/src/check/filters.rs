@@ -1,7 +1,7 @@
 //! The types of the filters: what each takes, and what comes of it.
 
 use super::cx::Cx;
-use super::infer::{is_text, item_of, may_be_null, some_list, without_null};
+use super::infer::{is_text, item_of, some_list, without_null};
 use super::join::{any_length, integer, join, record, text};
 use super::place::Place;
 use crate::diag::Diagnostic;
@@ -173,7 +173,7 @@ impl Cx<'_> {
         // The path stands in a text, so a tree is made for it whose place is that text.
         let base = Ast { start: path.start, end: path.end, kind: AstKind::Const(Value::Null) };
         let made = Ast { start: path.start, end: path.end, kind: AstKind::Attr(Box::new(base), name.to_owned()) };
-        let was_null = may_be_null(ty);
+        let was_null = ty.nullable();
         let field = self.field(&without_null(ty.clone()), name, &made, place);
         if was_null { join(field, Type::Null) } else { field }
     }

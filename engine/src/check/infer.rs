@@ -181,7 +181,7 @@ impl Cx<'_> {
 
     /// Refuses null: `what` needs a value.
     pub(super) fn need(&mut self, ty: Type, ast: &Ast, place: &Place, what: &str) -> Type {
-        if !may_be_null(&ty) {
+        if !ty.nullable() {
             return ty;
         }
         let span = place.span(&self.sources, ast.start, ast.end);
@@ -387,14 +387,6 @@ impl Cx<'_> {
         };
         let length = Length { min: count(to.min, from.max), max: count(to.max, from.min) };
         Type::List(Box::new(integer(from.min, to.max.map(|m| m - 1.0))), length)
-    }
-}
-
-pub(super) fn may_be_null(ty: &Type) -> bool {
-    match ty {
-        Type::Null => true,
-        Type::Union(members) => members.iter().any(may_be_null),
-        _ => false,
     }
 }
 

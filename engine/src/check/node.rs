@@ -181,7 +181,7 @@ impl Cx<'_> {
             _ => Vec::new(),
         };
         let left = |name: &str, given: bool, ty: Type| {
-            let counted = given || outer.iter().any(|f| f.name == name && !super::infer::may_be_null(&f.ty));
+            let counted = given || outer.iter().any(|f| f.name == name && !f.ty.nullable());
             (name.to_owned(), if counted { ty } else { join(ty, Type::Null) })
         };
         let ty = record([

@@ -293,7 +293,7 @@ impl Cx<'_> {
             }
             return;
         }
-        let ty = if super::infer::may_be_null(wanted) { ty } else { self.need_value(val, ty, node, at, what) };
+        let ty = if wanted.nullable() { ty } else { self.need_value(val, ty, node, at, what) };
         if let Err(why) = ty.assignable_to(wanted) {
             self.error("type-mismatch", at, node.span, format!("{what} must be {wanted}: {why}"));
         }

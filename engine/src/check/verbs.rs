@@ -3,7 +3,6 @@
 use super::cx::{Cx, Spoken};
 use super::env::Var;
 use super::flow::{Embed, Execute, ExecuteOn, Format, Human, Limits, ModelUse, Node, Prompt, Retry, Settings, Val, Verb};
-use super::infer::may_be_null;
 use super::join::{any_length, join, never, text};
 use super::node::{count_type, length_of_count};
 use super::place::Place;
@@ -439,7 +438,7 @@ impl Cx<'_> {
         }
         let missing: Vec<&str> = inputs
             .iter()
-            .filter(|f| f.default.is_none() && !may_be_null(&f.ty) && given.iter().all(|e| e.key != f.name))
+            .filter(|f| f.default.is_none() && !f.ty.nullable() && given.iter().all(|e| e.key != f.name))
             .map(|f| f.name.as_str())
             .collect();
         if !missing.is_empty() {

@@ -111,3 +111,59 @@ impl Length {
         below(self.fewest(), other.most()) && below(other.fewest(), self.most())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::spec::types::Type;
+
+    #[test]
+    fn what_may_fit_passes() {
+        for (from, to) in [
+            ("any", "string"),
+            ("string", "any"),
+            ("integer", "number"),
+            ("code", "string"),
+            ("string", "code"),
+            ("low | high", "string"),
+            ("low | high", "low | high | other"),
+            ("1 | 2", "integer 1..5"),
+            ("integer", "integer 1..5"),
+            ("integer 1..9", "integer 5..12"),
+            ("string", "string ..5"),
+            ("[integer]", "[number]"),
+            ("\"[string] ..5\"", "\"[string] 3..8\""),
+            ("\"[string] 0\"", "[integer]"),
+            ("{ a: string, b: integer }", "{ a: string }"),
+            ("{ a: string }", "{ a: string, b: \"integer | null\", c: integer = 3, d: any }"),
+            ("string", "\"string | null\""),
+            ("\"string | null\"", "\"null | string | integer\""),
+            ("{ schema: { type: integer } }", "string"),
+            ("Test", "{ input: string, output: string }"),
+        ] {
+            assert_eq!(Type::of(from).assignable_to(&Type::of(to)), Ok(()), "{from} to {to}");
+        }
+    }
+
+    #[test]
+    fn what_is_certainly_wrong_is_refused_with_a_reason() {
+        for (from, to, says) in [
+            ("string", "integer", "`string` is not `integer`"),
+            ("number", "integer", "`number` is not `integer`"),
+            ("integer", "string", "`integer` is not `string`"),
+            ("string", "low | high", "is not"),
+            ("low | mid", "low | high", "\"mid\""),
+            ("integer 1..3", "integer 5..9", "no value"),
+            ("\"string | null\"", "string", "`null`"),
+            ("\"[string] ..2\"", "\"[string] 3\"", "at most 2"),
+            ("[string]", "[integer]", "items"),
+            ("[string]", "string", "is not"),
+            ("{ a: string }", "{ a: string, b: integer }", "`b`"),
+            ("{ a: { b: string } }", "{ a: { b: integer } }", "`a`"),
+            ("integer", "\"string | null\"", "`integer` is not `string`"),
+            ("integer", "\"string | boolean\"", "is not"),
+        ] {
+            let why = Type::of(from).assignable_to(&Type::of(to)).expect_err(from);
+            assert!(why.contains(says), "{from} to {to}: {why}");
+        }
+    }
+}

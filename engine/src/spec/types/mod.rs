@@ -293,3 +293,16 @@ impl Bound {
         }
     }
 }
+
+#[cfg(test)]
+impl Type {
+    /// The type that is written so, in a YAML text: for tests.
+    pub(crate) fn of(text: &str) -> Self {
+        let (document, wrong) = crate::syntax::parse(crate::source::SourceId::default(), text);
+        assert!(wrong.is_empty(), "{text}: {wrong:?}");
+        let mut found = crate::diag::Diagnostics::default();
+        let ty = parse_type(&document.root, &crate::syntax::Route::default(), &built_in(), &mut found);
+        assert!(found.is_empty(), "{text}: {found:?}");
+        ty
+    }
+}

@@ -182,3 +182,114 @@ fn kind_of(words: &[Value]) -> Option<&'static str> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::spec::types::Type;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn types_become_schemas() {
+        let ty = Type::of(
+            "{ s: 'string ..9 /a/ -- a word', n: integer 1..5 = 3, l: low | high, o: \"string | null\", xs: \"[{ k: code }] 1..2\", e: a | b | null }",
+        );
+        let wanted = json!({
+            "type": "object",
+            "properties": {
+                "s": { "type": "string", "maxLength": 9, "pattern": "a", "description": "a word" },
+                "n": { "type": "integer", "minimum": 1, "maximum": 5, "default": 3 },
+                "l": { "type": "string", "enum": ["low", "high"] },
+                "o": { "type": ["string", "null"] },
+                "xs": {
+                    "type": "array", "minItems": 1, "maxItems": 2,
+                    "items": { "type": "object", "properties": { "k": { "type": "string" } }, "required": ["k"], "additionalProperties": false },
+                },
+                "e": { "anyOf": [{ "type": "string", "enum": ["a", "b"] }, { "type": "null" }] },
+            },
+            "required": ["s", "l", "xs"],
+            "additionalProperties": false,
+        });
+        assert_eq!(ty.json_schema(), wanted);
+    }
+
+    #[test]
+    fn strict_schemas_require_all_and_limit_nothing() {
+        let ty = Type::of(
+            "{ s: string ..9, n: integer 1..5 = 3, l: \"low | high = low\", r: \"{ k: string } | null\", xs: \"[integer] 2\" }",
+        );
+        let wanted = json!({
+            "type": "object",
+            "properties": {
+                "s": { "type": "string" },
+                "n": { "type": ["integer", "null"] },
+                "l": { "type": ["string", "null"], "enum": ["low", "high", null] },
+                "r": { "anyOf": [
+                    { "type": "object", "properties": { "k": { "type": "string" } }, "required": ["k"], "additionalProperties": false },
+                    { "type": "null" },
+                ] },
+                "xs": { "type": "array", "items": { "type": "integer" } },
+            },
+            "required": ["s", "n", "l", "r", "xs"],
+            "additionalProperties": false,
+        });
+        assert_eq!(ty.strict_schema(), Some(wanted));
+        let list = Type::of("[string]").strict_schema().expect("a list can be said");
+        assert_eq!(list["properties"]["answer"], json!({ "type": "array", "items": { "type": "string" } }));
+        for open in [
+            "any",
+            "{ a: any }",
+            "[any]",
+            "{ schema: { $ref: '#/$defs/x', $defs: { x: {} } } }",
+            "{ schema: { type: object, additionalProperties: true } }",
+        ] {
+            assert_eq!(Type::of(open).strict_schema(), None, "{open}");
+        }
+    }
+
+    /// Whatever a type takes as it stands, the schema it is shown as takes too, and the other way round.
+    #[test]
+    fn schemas_and_types_agree() {
+        let types = [
+            "{ a: integer 1..5, b: low | high, c: \"string ..3 | null\" }",
+            "\"[string] 1..2\"",
+            "\"integer 1..5 | null\"",
+            "\"{ a: boolean } | [number]\"",
+            "{ a: \"string /^x/ = x\" }",
+        ];
+        let values: Vec<Value> = vec![
+            json!({ "a": 3, "b": "low", "c": null }),
+            json!({ "a": 3, "b": "low" }),
+            json!({ "a": 6, "b": "low" }),
+            json!({ "a": 3, "b": "mid" }),
+            json!({ "a": 3, "b": "low", "c": "toolong" }),
+            json!([]),
+            json!(["a"]),
+            json!(["a", "b", "c"]),
+            json!(1),
+            json!(9),
+            json!(null),
+            json!({ "a": true }),
+            json!([1.5, 2]),
+            json!({}),
+            json!({ "a": "xy" }),
+            json!({ "a": "y" }),
+        ];
+        for text in types {
+            let ty = Type::of(text);
+            let validator = jsonschema::validator_for(&ty.json_schema()).expect("our schemas are schemas");
+            for value in &values {
+                // Types read more than schemas take (`true` as text); what counts here is what is taken as it stands.
+                let taken = ty.accept(value).is_ok_and(|read| keeps(&read, value));
+                assert_eq!(taken, validator.is_valid(value), "{text} of {value}");
+            }
+        }
+    }
+
+    /// Whether a value was taken as it stands, absent fields filled in.
+    fn keeps(read: &Value, value: &Value) -> bool {
+        match (read, value) {
+            (Value::Object(read), Value::Object(value)) => value.iter().all(|(k, v)| read.get(k) == Some(v)),
+            _ => read == value,
+        }
+    }
+}
