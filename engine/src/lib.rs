@@ -1,7 +1,9 @@
 //! Flow engine.
+
 pub mod check;
 pub mod diag;
 pub mod model;
+pub mod plan;
 pub mod run;
 pub mod source;
 pub mod spec;
