@@ -1,3 +1,4 @@
-//! What the engine promises about files: fixtures in, findings and results out.
+//! The engine's tests that need files: flows, vectors, walls.
 
 mod schema;
+mod tidy;
