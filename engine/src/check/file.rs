@@ -25,7 +25,8 @@ impl Cx<'_> {
     pub(super) fn file(&mut self, path: &str, text: String, importing: &mut Vec<String>) -> Option<Loaded> {
         let source = self.sources.add(path, text);
         let (document, found) = syntax::parse(source, &self.sources.get(source).text);
-        let broken = found.has_errors() && document.root.entries().is_empty();
+        // A text that is no YAML gives a tree that was guessed.
+        let broken = found.iter().any(|d| d.rule == "yaml" || d.rule == "too-large");
         self.report_all(found);
         if broken {
             return None;

@@ -2,7 +2,7 @@
 
 use super::cx::Cx;
 use super::infer::{is_text, item_of, some_list, without_null};
-use super::join::{any_length, integer, join, record, text};
+use super::join::{any_length, integer, is_never, join, record, text};
 use super::place::Place;
 use crate::diag::Diagnostic;
 use crate::spec::types::{Bound, Length, Range, Type};
@@ -37,13 +37,16 @@ impl Cx<'_> {
             AstKind::Const(Value::String(word)) => Some(word.as_str()),
             _ => None,
         });
+        if is_never(&given) {
+            return given;
+        }
         let length = length_of(&given);
         let item = item_of(&given);
         match name {
             "length" | "count" => Type::Integer(count_range(&length)),
             "list" | "sort" | "reverse" | "shuffle" if matches!(given, Type::List(..)) => {
                 if let Some(path) = attribute {
-                    self.attribute(&item, path, whole, place);
+                    self.attribute(&item, path, place);
                 }
                 given
             }
@@ -55,14 +58,14 @@ impl Cx<'_> {
             "select" | "reject" => Type::List(Box::new(item), Length { min: None, max: length.max }),
             "selectattr" | "rejectattr" => {
                 if let Some(path) = args.first() {
-                    self.attribute(&item, &path.value, whole, place);
+                    self.attribute(&item, &path.value, place);
                 }
                 Type::List(Box::new(item), Length { min: None, max: length.max })
             }
             "map" => {
                 let of = match (attribute, first_word) {
                     (Some(path), _) => {
-                        let ty = self.attribute(&item, path, whole, place);
+                        let ty = self.attribute(&item, path, place);
                         match args.iter().zip(&arg_types).find(|(a, _)| a.name.as_deref() == Some("default")) {
                             Some((_, default)) => join(without_null(ty), default.clone()),
                             None => ty,
@@ -118,7 +121,7 @@ impl Cx<'_> {
             }
             "group_by" => {
                 let key = match args.first() {
-                    Some(path) => self.attribute(&item, &path.value, whole, place),
+                    Some(path) => self.attribute(&item, &path.value, place),
                     None => item.clone(),
                 };
                 let group = record([
@@ -126,7 +129,8 @@ impl Cx<'_> {
                     ("items".to_owned(), Type::List(Box::new(item), Length { min: Some(Bound::Fixed(1)), max: length.max.clone() })),
                     ("size".to_owned(), integer(Some(1.0), None)),
                 ]);
-                Type::List(Box::new(group), Length { min: None, max: length.max })
+                let min = matches!(length.min, Some(Bound::Fixed(n)) if n > 0).then_some(Bound::Fixed(1));
+                Type::List(Box::new(group), Length { min, max: length.max })
             }
             "kmeans" => {
                 let cluster = record([
@@ -157,7 +161,7 @@ impl Cx<'_> {
     }
 
     /// The type at a path of an item: `"a.b"`.
-    fn attribute(&mut self, item: &Type, path: &Ast, whole: &Ast, place: &Place) -> Type {
+    fn attribute(&mut self, item: &Type, path: &Ast, place: &Place) -> Type {
         let AstKind::Const(Value::String(dotted)) = &path.kind else { return Type::Any };
         let mut ty = item.clone();
         for name in dotted.split('.') {

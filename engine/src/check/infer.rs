@@ -3,7 +3,7 @@
 
 use super::cx::Cx;
 use super::env::{Var, path};
-use super::join::{any_length, integer, is_never, join, of_value, record, sum, text};
+use super::join::{any_length, integer, is_never, join, never, of_value, record, sum, text};
 use super::place::Place;
 use crate::diag::{Diagnostic, nearest};
 use crate::spec::types::{Bound, Length, Range, Type};
@@ -85,7 +85,7 @@ impl Cx<'_> {
             AstKind::Call { args, .. } => self.infer_range(args, place),
             AstKind::List(items) => {
                 let count = Some(Bound::Fixed(items.len() as u64));
-                let mut item = super::join::never();
+                let mut item = never();
                 for each in items {
                     let ty = self.infer(each, place);
                     item = join(item, ty);
@@ -212,7 +212,7 @@ impl Cx<'_> {
             found = found.help(format!("a similar name is in scope: `{similar}`")).fix(span, similar);
         }
         self.report(found);
-        Type::Any
+        never()
     }
 
     pub(super) fn field(&mut self, of: &Type, name: &str, ast: &Ast, place: &Place) -> Type {
@@ -225,9 +225,11 @@ impl Cx<'_> {
                 None => {
                     let known: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
                     self.unknown_path(name, &known, ast, place);
-                    Type::Any
+                    never()
                 }
             },
+            // An error that was told: nothing more is known.
+            Type::Union(members) if members.is_empty() => never(),
             Type::Union(members) => {
                 let with: Vec<&Type> =
                     members.iter().filter(|m| !matches!(m, Type::Record(f) if f.iter().all(|f| f.name != name))).collect();
@@ -236,11 +238,11 @@ impl Cx<'_> {
                     let known: Vec<&str> = members.iter().flat_map(|m| fields_of(m)).collect();
                     if !known.is_empty() {
                         self.unknown_path(name, &known, ast, place);
-                        return Type::Any;
+                        return never();
                     }
                 }
                 let all = with.len() == members.len();
-                let mut ty = if all { super::join::never() } else { Type::Null };
+                let mut ty = if all { never() } else { Type::Null };
                 for member in with {
                     let next = self.field(member, name, ast, place);
                     ty = join(ty, next);
@@ -249,7 +251,7 @@ impl Cx<'_> {
             }
             Type::Boolean | Type::Integer(_) | Type::Number(_) | Type::Text(_) | Type::Code | Type::Literals(_) | Type::List(..) => {
                 self.unknown_path(name, &[], ast, place);
-                Type::Any
+                never()
             }
         }
     }
@@ -295,6 +297,7 @@ impl Cx<'_> {
         let left = self.need(left, a, place, &format!("an operand of `{sign}`"));
         let right = self.need(right, b, place, &format!("an operand of `{sign}`"));
         match (op, left, right) {
+            (_, x, y) if is_never(&x) || is_never(&y) => never(),
             (_, Type::Any | Type::Schema(_), _) | (_, _, Type::Any | Type::Schema(_)) => Type::Any,
             (BinOp::Add, Type::List(x, m), Type::List(y, n)) => Type::List(
                 Box::new(join(*x, *y)),
@@ -421,7 +424,8 @@ pub(super) fn index_type(of: &Type, index: Option<i64>) -> Type {
             let item = (**item).clone();
             if there { item } else { join(item, Type::Null) }
         }
-        Type::Union(members) => members.iter().map(|m| index_type(m, index)).fold(super::join::never(), join),
+        Type::Union(members) if members.is_empty() => never(),
+        Type::Union(members) => members.iter().map(|m| index_type(m, index)).fold(never(), join),
         Type::Null => Type::Null,
         Type::Text(_) | Type::Code | Type::Literals(_) => join(text(), Type::Null),
         _ => Type::Any,
@@ -431,6 +435,7 @@ pub(super) fn index_type(of: &Type, index: Option<i64>) -> Type {
 /// The item of a list; anything of anything else.
 pub(super) fn item_of(ty: &Type) -> Type {
     match ty {
+        Type::Union(members) if members.is_empty() => never(),
         Type::List(item, _) if is_never(item) => Type::Any,
         Type::List(item, _) => (**item).clone(),
         _ => Type::Any,

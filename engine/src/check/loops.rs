@@ -56,7 +56,8 @@ impl Cx<'_> {
         fields.push(("passes".to_owned(), integer(Some(0.0), count_max(&passes))));
         let exits = ["until", "done", "exhausted", "budget"].map(Value::from).to_vec();
         fields.push(("exit".to_owned(), Type::Literals(exits)));
-        (result.repeat, result.block, record(fields))
+        let ty = if self.names_only { Type::Any } else { record(fields) };
+        (result.repeat, result.block, ty)
     }
 
     fn over(&mut self, yaml: &Yaml, at: &Route) -> (Over, Option<(String, Type)>, Length) {
@@ -64,7 +65,8 @@ impl Cx<'_> {
             let (val, ty) = self.list_value(list, &at.key("over"), "the list of `over`");
             let length = match &ty {
                 Type::List(_, length) => length.clone(),
-                _ => Length::default(),
+                // What is wrong was told where it stands.
+                _ => Length { min: None, max: Some(Bound::Flow("its length".to_owned())) },
             };
             if length.max.is_none() {
                 self.unbounded_list(list, &at.key("over"), "over");
@@ -73,13 +75,16 @@ impl Cx<'_> {
             return (Over::List { list: val, name: name.clone() }, Some((name, item_of(&ty))), length);
         }
         let Some(max) = yaml.get("max") else {
-            return (Over::Max(Val::Const(Arc::new(Value::from(0)))), None, Length::default());
+            // No bound, or two: told by the format. A pass is supposed, so that its results are not null.
+            let some = Length { min: Some(Bound::Fixed(1)), max: Some(Bound::Flow("its passes".to_owned())) };
+            return (Over::Max(Val::Const(Arc::new(Value::from(0)))), None, some);
         };
         let at = at.key("max");
         let (val, ty) = self.value(max, &at);
         let ty = self.need_value(&val, ty, max, &at, "`max`");
         let bounded = match &ty {
             Type::Integer(Range { max, .. }) => max.is_some(),
+            Type::Union(members) if members.is_empty() => true,
             Type::Any | Type::Schema(_) | Type::Union(_) => false,
             other => {
                 self.error("type-mismatch", &at, max.span, format!("`max` must be a whole number, and this is {other}"));

@@ -163,7 +163,7 @@ impl Cx<'_> {
 
     /// What may be spent; from here on `budget` is a name.
     pub(super) fn budget(&mut self, yaml: &Yaml, at: &Route) -> BudgetDef {
-        let mut amount = |cx: &mut Self, key: &str, wanted: Type| {
+        let amount = |cx: &mut Self, key: &str, wanted: Type| {
             yaml.get(key).map(|node| match node.text().and_then(units::count) {
                 Some(count) => Val::Const(Arc::new(count)),
                 None => cx.typed_value(node, &at.key(key), &wanted, "a budget"),
@@ -242,7 +242,8 @@ impl Cx<'_> {
         };
         let length = match &list_ty {
             Type::List(_, length) => length.clone(),
-            _ => Length::default(),
+            // What is wrong was told where it stands.
+            _ => Length { min: None, max: Some(Bound::Flow("its length".to_owned())) },
         };
         if let Some(list) = yaml.get("in")
             && length.max.is_none()

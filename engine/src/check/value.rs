@@ -2,7 +2,7 @@
 
 use super::cx::Cx;
 use super::flow::Val;
-use super::join::{any_length, join, never, of_value, record, text};
+use super::join::{any_length, is_never, join, never, of_value, record, text};
 use super::place::Place;
 use crate::diag::{Diagnostic, Span};
 use crate::source::SourceId;
@@ -96,7 +96,7 @@ impl Cx<'_> {
     }
 
     fn scalar_value(&mut self, node: &Yaml, source: &str, style: ScalarStyle, at: &Route) -> (Val, Type) {
-        let wrong = (Val::Const(Arc::new(Value::Null)), Type::Any);
+        let wrong = (Val::Const(Arc::new(Value::Null)), never());
         if let Some(rest) = source.strip_prefix("$$") {
             let literal = format!("${rest}");
             return (Val::Const(Arc::new(Value::String(literal))), text());
@@ -267,10 +267,11 @@ impl Cx<'_> {
         let ty = self.need_value(&val, ty, node, at, what);
         match ty {
             Type::List(..) => (val, ty),
+            wrong if is_never(&wrong) => (val, wrong),
             Type::Any | Type::Schema(_) | Type::Union(_) => (val, any_length(Type::Any)),
             other => {
                 self.error("type-mismatch", at, node.span, format!("{what} must be a list, and this is {other}"));
-                (val, any_length(Type::Any))
+                (val, never())
             }
         }
     }
@@ -284,6 +285,9 @@ impl Cx<'_> {
 
     /// Reports when a value can't be of a type.
     pub(super) fn fit(&mut self, val: &Val, ty: Type, node: &Yaml, at: &Route, wanted: &Type, what: &str) {
+        if is_never(&ty) {
+            return;
+        }
         if let Val::Const(_) = val {
             if let Err(issues) = wanted.accept_node(node)
                 && let Some(issue) = issues.first()

@@ -101,7 +101,8 @@ impl Cx<'_> {
                 let here = self.env.mark();
                 let block = self.block(&verb.value, &at.key("nodes"), false);
                 self.env.back(here);
-                let ty = super::join::record(block.nodes.iter().map(|n| (n.id.clone(), n.ty.clone())));
+                let fields = block.nodes.iter().map(|n| (n.id.clone(), n.ty.clone()));
+                let ty = if self.names_only { Type::Any } else { super::join::record(fields) };
                 same(Verb::Block(block), ty)
             }
         }
@@ -138,6 +139,12 @@ impl Cx<'_> {
         let number = |cx: &mut Self, key: &str, ty: Type| body.get(key).map(|(node, at)| cx.typed_value(node, &at, &ty, &format!("`{key}`")));
         let repair = number(self, "repair", count_type(0.0));
         let keep = number(self, "keep", count_type(1.0));
+        if let (Some((node, at)), None) = (body.get("keep"), body.get("thread")) {
+            self.report(
+                Diagnostic::warning("no-effect", at.to_string(), node.span, "`keep` is of a thread, and this prompt speaks in none")
+                    .help("give it a `thread`, or leave `keep` away"),
+            );
+        }
         let samples = body.get("samples").map(|(node, at)| {
             let (val, ty) = self.value(node, &at);
             self.fit(&val, ty.clone(), node, &at, &count_type(1.0), "`samples`");
