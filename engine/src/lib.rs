@@ -1,4 +1,5 @@
 //! Flow engine.
+pub mod answer;
 pub mod check;
 pub mod diag;
 pub mod model;
