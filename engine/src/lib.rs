@@ -1,6 +1,7 @@
 //! Flow engine.
 pub mod check;
 pub mod diag;
+pub mod model;
 pub mod run;
 pub mod source;
 pub mod spec;

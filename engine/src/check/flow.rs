@@ -20,6 +20,8 @@ pub struct CheckedFlow {
     pub files: Vec<FileDef>,
     /// The texts it was read from.
     pub sources: Arc<Sources>,
+    /// Wasm modules of comparisons, by the path that stands in their values.
+    pub modules: BTreeMap<String, Arc<Vec<u8>>>,
     /// Hash of all texts it was read from.
     pub hash: String,
 }

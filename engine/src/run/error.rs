@@ -105,7 +105,9 @@ impl ErrorName {
             | Self::Truncated
             | Self::BadOutput
             | Self::CheckFailed => true,
-            Self::BadInput | Self::Expression | Self::Sandbox | Self::Exhausted | Self::Budget | Self::Cancelled => false,
+            Self::BadInput | Self::Expression | Self::Sandbox | Self::Exhausted | Self::Budget | Self::Cancelled => {
+                false
+            }
         }
     }
 }

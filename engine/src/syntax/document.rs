@@ -53,9 +53,19 @@ pub struct Entry {
 pub struct Document {
     /// The top value; an empty mapping when nothing could be read.
     pub root: Node,
+    /// Values that stand for something reported already (an alias, a text taken for a mapping): later stages say
+    /// nothing about them.
+    pub unread: Vec<Span>,
+    /// False when reading stopped before the end: what is missing may stand in the rest.
+    pub whole: bool,
 }
 
 impl Document {
+    /// Whether a value stands for something that was reported already.
+    pub fn is_unread(&self, node: &Node) -> bool {
+        self.unread.contains(&node.span)
+    }
+
     /// The value at a route.
     pub fn node(&self, route: &Route) -> Option<&Node> {
         route.0.iter().try_fold(&self.root, |node, step| match step {
@@ -137,7 +147,29 @@ impl Node {
             NodeKind::Scalar(text, ScalarStyle::Plain) => super::scalar::core_value(text),
             NodeKind::Scalar(text, _) => Value::String(text.clone()),
             NodeKind::List(items) => Value::Array(items.iter().map(Self::to_json).collect()),
-            NodeKind::Map(entries) => Value::Object(entries.iter().map(|e| (e.key.clone(), e.value.to_json())).collect()),
+            NodeKind::Map(entries) => {
+                Value::Object(entries.iter().map(|e| (e.key.clone(), e.value.to_json())).collect())
+            }
         }
+    }
+
+    /// The tree of a value that was never written: its places are all empty.
+    pub fn from_json(value: &Value) -> Self {
+        let kind = match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => NodeKind::Scalar(value.to_string(), ScalarStyle::Plain),
+            Value::String(text) => NodeKind::Scalar(text.clone(), ScalarStyle::Quoted),
+            Value::Array(items) => NodeKind::List(items.iter().map(Self::from_json).collect()),
+            Value::Object(fields) => NodeKind::Map(
+                fields
+                    .iter()
+                    .map(|(key, value)| Entry {
+                        key: key.clone(),
+                        key_span: Span::default(),
+                        value: Self::from_json(value),
+                    })
+                    .collect(),
+            ),
+        };
+        Self { span: Span::default(), kind }
     }
 }

@@ -1,5 +1,6 @@
 //! YAML text to a tree that remembers every place. Parsing never fails: what is wrong is reported beside the tree.
 
+mod commas;
 mod document;
 mod events;
 mod route;
@@ -7,11 +8,18 @@ mod scalar;
 
 pub use document::{Document, Entry, Node, NodeKind, ScalarStyle};
 pub use route::{Route, Step};
+pub use scalar::{core_value, place};
 
 use crate::diag::Diagnostics;
 use crate::source::SourceId;
 
-/// Reads one YAML document.
+/// The rules that reading a text may break.
+pub const RULES: [&str; 8] =
+    ["yaml", "duplicate-key", "anchor", "tag", "merge-key", "too-large", "bad-value", "unbalanced-dollar"];
+
+/// Reads one YAML document; a JSON text is one.
 pub fn parse(source: SourceId, text: &str) -> (Document, Diagnostics) {
-    events::read(source, text)
+    let (mut document, mut found) = events::read(source, text);
+    commas::check(text, &mut document, &mut found);
+    (document, found)
 }

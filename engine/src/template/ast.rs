@@ -33,13 +33,39 @@ pub enum AstKind {
     /// `a < b < c`: the first operand, then each comparison.
     Compare(Box<Ast>, Vec<(CompareOp, Ast)>),
     /// `a if test else b`; without else it is null.
-    If { test: Box<Ast>, then: Box<Ast>, otherwise: Option<Box<Ast>> },
-    /// `a | name(args)`; inside a `{% filter %}` block the value is the block's text.
-    Filter { name: String, value: Box<Ast>, args: Vec<KeyArg> },
+    If {
+        /// What decides.
+        test: Box<Ast>,
+        /// The value when it holds.
+        then: Box<Ast>,
+        /// The value when it does not.
+        otherwise: Option<Box<Ast>>,
+    },
+    /// `a | name(args)`
+    Filter {
+        /// A filter that exists.
+        name: String,
+        /// What goes through it.
+        value: Box<Ast>,
+        /// What stands in parentheses.
+        args: Vec<KeyArg>,
+    },
     /// `a is name(args)`; `is not` is a `Unary(Not, …)` around it.
-    Test { name: String, value: Box<Ast>, args: Vec<KeyArg> },
+    Test {
+        /// A test that exists.
+        name: String,
+        /// What is tested.
+        value: Box<Ast>,
+        /// What stands in parentheses.
+        args: Vec<KeyArg>,
+    },
     /// `name(args)`: only `range` is known; the template module refuses all others.
-    Call { name: String, args: Vec<KeyArg> },
+    Call {
+        /// What is called.
+        name: String,
+        /// What stands in parentheses.
+        args: Vec<KeyArg>,
+    },
     /// `[a, b]`
     List(Vec<Ast>),
     /// `{"k": a}`
@@ -113,16 +139,53 @@ pub enum CompareOp {
 /// A piece of a text with holes, with its place in the text's own source (partials included stand at their `include`).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Part {
-    /// `{{ a }}`
+    /// `{{ a }}`; also the text between the holes, as a literal.
     Emit(Ast),
     /// `{% if test %}then{% else %}otherwise{% endif %}`
-    If { test: Ast, then: Vec<Part>, otherwise: Vec<Part> },
+    If {
+        /// What decides.
+        test: Ast,
+        /// Printed when it holds.
+        then: Vec<Part>,
+        /// Printed when it does not.
+        otherwise: Vec<Part>,
+    },
     /// `{% for targets in over if test %}body{% else %}otherwise{% endfor %}`; `loop` is a name inside.
-    For { targets: Vec<String>, over: Ast, test: Option<Ast>, body: Vec<Part>, otherwise: Vec<Part> },
+    For {
+        /// One name for the item, or several for the items in it.
+        targets: Vec<String>,
+        /// The list.
+        over: Ast,
+        /// Which items are taken.
+        test: Option<Ast>,
+        /// Printed for each item taken.
+        body: Vec<Part>,
+        /// Printed when there was none.
+        otherwise: Vec<Part>,
+    },
     /// `{% set name = a %}`, seen by what follows in the same list of parts.
-    Set { targets: Vec<String>, value: Ast },
+    Set {
+        /// One name for the value, or several for the items in it.
+        targets: Vec<String>,
+        /// The value.
+        value: Ast,
+    },
     /// `{% with name = a %}body{% endwith %}`
-    With { values: Vec<(String, Ast)>, body: Vec<Part> },
+    With {
+        /// Names and values; each value sees the names before it.
+        values: Vec<(String, Ast)>,
+        /// What sees the names.
+        body: Vec<Part>,
+    },
     /// The parts of an included partial, whose places are in that partial's own source.
-    Include { path: String, start: usize, end: usize, parts: Vec<Part> },
+    Include {
+        /// The path as written.
+        path: String,
+        /// First byte of the `include` in the source around it.
+        start: usize,
+        /// One past its last byte.
+        end: usize,
+        /// What the partial holds.
+        parts: Vec<Part>,
+    },
 }

@@ -1,2 +1,0 @@
-//! env
-pub(super) struct CompiledExpr; pub(super) struct CompiledText;

@@ -1,0 +1,3 @@
+//! The engine's tests that need files: flows, vectors, walls.
+
+mod tidy;
