@@ -101,8 +101,8 @@ pub async fn run(
         tokio::select! {
             // Cancel-safe: a change that is not seen now is seen in the next round. First, so that it is seen under load.
             biased;
-            _ = asked.wait_for(|now| *now > stopping), if stopping < 2 => {
-                stopping = *asked.borrow();
+            Ok(now) = more_than(&mut asked, stopping), if stopping < 2 => {
+                stopping = now;
                 dispatcher.take_in(Event::Cancelled { now: stopping >= 2 })?;
             }
             // Cancel-safe by its documentation.
@@ -110,6 +110,11 @@ pub async fn run(
         }
     }
     Ok(dispatcher.report)
+}
+
+/// Waits until a run was asked to end more often than `seen`.
+async fn more_than(asked: &mut watch::Receiver<u8>, seen: u8) -> Result<u8, watch::error::RecvError> {
+    asked.wait_for(|now| *now > seen).await.map(|now| *now)
 }
 
 /// The report of a run that did not begin, because what it was given does not do.
@@ -166,7 +171,9 @@ impl Dispatcher<'_, '_> {
     fn begin_ready(&mut self) -> Result<(), journal::Error> {
         while let Some(intention) = self.state.next() {
             let path = match &intention {
-                Event::CallSent { path, .. } | Event::WorkStarted { path, .. } | Event::Asked { path, .. } => path.clone(),
+                Event::CallSent { path, .. } | Event::WorkStarted { path, .. } | Event::Asked { path, .. } => {
+                    path.clone()
+                }
                 _ => {
                     self.take_in(intention)?;
                     continue;

@@ -3,9 +3,7 @@
 use super::Outcome;
 use super::budget::Budget;
 use super::error::{ErrorName, RunError};
-use super::frame::{
-    BlockFrame, EachRun, FlowFrame, Frame, FrameId, Key, Kind, NodeFrame, Repeating, Slot, below, record_of,
-};
+use super::frame::{BlockFrame, FlowFrame, Frame, FrameId, Key, Kind, NodeFrame, Repeating, Slot, below, record_of};
 use super::ready::{Entry, millis};
 use super::scope::{self, Local, View};
 use super::state::{Fault, RunState};
@@ -149,13 +147,16 @@ impl<'f> RunState<'f> {
                 }
                 Err(fault) => self.unit_failed(unit, fault),
             },
-            Verb::Let(_) | Verb::Validate { .. } | Verb::Prompt(_) | Verb::Execute(_) | Verb::Human(_) | Verb::Embed(_) => {
-                match pure(node, &self.view(scope)) {
-                    Some(Ok(value)) => self.unit_ended(unit, Ok(value)),
-                    Some(Err(fault)) => self.unit_failed(unit, fault),
-                    None => self.begin_work(unit, key, node, scope),
-                }
-            }
+            Verb::Let(_)
+            | Verb::Validate { .. }
+            | Verb::Prompt(_)
+            | Verb::Execute(_)
+            | Verb::Human(_)
+            | Verb::Embed(_) => match pure(node, &self.view(scope)) {
+                Some(Ok(value)) => self.unit_ended(unit, Ok(value)),
+                Some(Err(fault)) => self.unit_failed(unit, fault),
+                None => self.begin_work(unit, key, node, scope),
+            },
         }
     }
 
@@ -292,9 +293,7 @@ impl<'f> RunState<'f> {
             }
             Some(Ok(value)) => {
                 self.emit(match &node.on_error {
-                    OnError::Skip => {
-                        Event::NodeSkipped { path, verb: verb_name(node).to_owned(), error: Some(error) }
-                    }
+                    OnError::Skip => Event::NodeSkipped { path, verb: verb_name(node).to_owned(), error: Some(error) },
                     OnError::Fail | OnError::Else(_) => {
                         let verb = verb_name(node).to_owned();
                         Event::NodeDone { path, verb, value: Arc::clone(&value), caught: Some(error) }
@@ -435,10 +434,12 @@ fn instead(node: &Node, scope: &dyn Scope) -> Result<Arc<Value>, EvalError> {
 /// The value of a verb that asks nothing of the world, its checks included; none for a verb that does.
 pub(super) fn pure(node: &Node, scope: &dyn Scope) -> Option<Result<Arc<Value>, Fault>> {
     match &node.verb {
-        Verb::Let(val) if rules::pure(&node.check) => Some(scope::value(val, scope).map_err(Fault::from).and_then(|value| {
-            rules::guard(&node.check, &value, scope)?;
-            Ok(value)
-        })),
+        Verb::Let(val) if rules::pure(&node.check) => {
+            Some(scope::value(val, scope).map_err(Fault::from).and_then(|value| {
+                rules::guard(&node.check, &value, scope)?;
+                Ok(value)
+            }))
+        }
         Verb::Validate { value, rules } if rules::pure(rules) => Some(
             scope::value(value, scope)
                 .and_then(|value| Ok(validation(&value, rules::problems(rules, &value, scope)?)))
@@ -458,10 +459,7 @@ pub(super) fn pure(node: &Node, scope: &dyn Scope) -> Option<Result<Arc<Value>, 
 /// A `Validation`.
 pub(super) fn validation(value: &Arc<Value>, problems: Vec<(usize, String)>) -> Arc<Value> {
     let problems: Vec<Value> = problems.into_iter().map(|(_, problem)| Value::String(problem)).collect();
-    let fields = [
-        ("ok", Value::Bool(problems.is_empty())),
-        ("problems", Value::Array(problems)),
-        ("value", (**value).clone()),
-    ];
+    let fields =
+        [("ok", Value::Bool(problems.is_empty())), ("problems", Value::Array(problems)), ("value", (**value).clone())];
     Arc::new(Value::Object(fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect::<Map<_, _>>()))
 }

@@ -24,7 +24,8 @@ pub(super) enum Entry {
 /// to the longest. Which, depends on the run's seed and the call alone, so that a run told again waits the same.
 pub(super) fn backoff_ms(retry: &Retry, seed: u64, path: &str, attempt: u32) -> u64 {
     let (shortest, longest) = (millis(retry.backoff.0), millis(retry.backoff.1));
-    let ceiling = shortest.saturating_mul(1u64.checked_shl(attempt).unwrap_or(u64::MAX)).clamp(shortest, longest.max(shortest));
+    let ceiling =
+        shortest.saturating_mul(1u64.checked_shl(attempt).unwrap_or(u64::MAX)).clamp(shortest, longest.max(shortest));
     let mut hasher = blake3::Hasher::new();
     hasher.update(&seed.to_le_bytes()).update(&attempt.to_le_bytes()).update(path.as_bytes());
     let mut chance = [0; 8];

@@ -381,9 +381,7 @@ fn taken(block: &Block, taken: &Taken) -> Map<String, Value> {
     match taken {
         Taken::One(Some(pass)) | Taken::Best(Some((_, pass))) => each(&|index| (*pass[index]).clone()),
         Taken::One(None) | Taken::Best(None) => each(&|_| Value::Null),
-        Taken::All(passes) => {
-            each(&|index| Value::Array(passes.iter().map(|pass| (*pass[index]).clone()).collect()))
-        }
+        Taken::All(passes) => each(&|index| Value::Array(passes.iter().map(|pass| (*pass[index]).clone()).collect())),
     }
 }
 

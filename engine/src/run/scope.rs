@@ -148,7 +148,10 @@ pub(super) fn text(what: &str, value: &Value) -> Result<String, EvalError> {
 
 /// A list's items.
 pub(super) fn list<'v>(what: &str, value: &'v Value) -> Result<&'v [Value], EvalError> {
-    value.as_array().map(Vec::as_slice).ok_or_else(|| EvalError(format!("`{what}` must be a list, not {}", shown(value))))
+    value
+        .as_array()
+        .map(Vec::as_slice)
+        .ok_or_else(|| EvalError(format!("`{what}` must be a list, not {}", shown(value))))
 }
 
 /// A value in a message: short, whatever it holds.

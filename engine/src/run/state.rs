@@ -155,8 +155,10 @@ impl<'f> RunState<'f> {
             Event::BudgetExhausted { path, scope, what } => {
                 let id = self.take_head(path)?;
                 self.pay_failed(id);
-                let of = if scope.is_empty() { "the run".to_owned() } else { format!("`{}`", scope.trim_end_matches('/')) };
-                let fault = Fault::new(ErrorName::Budget, format!("the budget of {of} allows no more: `{what}` is spent"));
+                let of =
+                    if scope.is_empty() { "the run".to_owned() } else { format!("`{}`", scope.trim_end_matches('/')) };
+                let fault =
+                    Fault::new(ErrorName::Budget, format!("the budget of {of} allows no more: `{what}` is spent"));
                 self.work_ended(id, Err(fault));
             }
             Event::Cancelled { now } => self.cancel(*now),
@@ -308,7 +310,8 @@ impl<'f> RunState<'f> {
             && work.attempt <= retry.times
         {
             work.stage = Stage::Waiting;
-            let after_ms = super::ready::backoff_ms(retry, self.seed, path, work.attempt).max(retry_after_ms.unwrap_or(0));
+            let after_ms =
+                super::ready::backoff_ms(retry, self.seed, path, work.attempt).max(retry_after_ms.unwrap_or(0));
             self.emit(Event::TimerSet { path: path.to_owned(), after_ms, budget: false });
             return Ok(());
         }

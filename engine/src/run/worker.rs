@@ -29,16 +29,14 @@ pub(super) async fn attempt(ports: Ports, path: String, command: Command) -> Eve
             Ok(Err(reason)) => done(path, Value::String(reason)),
             Err(message) => failed(path, ErrorName::Sandbox, message, None),
         },
-        Command::Embed { model, texts, timeout } => {
-            match within(timeout, ports.embedder.embed(&model, &texts)).await {
-                Ok(vectors) if vectors.len() == texts.len() => done(path, vectors.into()),
-                Ok(vectors) => {
-                    let message = format!("{} vectors came for {} texts", vectors.len(), texts.len());
-                    failed(path, ErrorName::BadOutput, message, None)
-                }
-                Err(CallError { name, message, retry_after }) => failed(path, name, message, retry_after),
+        Command::Embed { model, texts, timeout } => match within(timeout, ports.embedder.embed(&model, &texts)).await {
+            Ok(vectors) if vectors.len() == texts.len() => done(path, vectors.into()),
+            Ok(vectors) => {
+                let message = format!("{} vectors came for {} texts", vectors.len(), texts.len());
+                failed(path, ErrorName::BadOutput, message, None)
             }
-        }
+            Err(CallError { name, message, retry_after }) => failed(path, name, message, retry_after),
+        },
         Command::Ask(question) => {
             let asked = ports.people.ask(&question);
             let answer = match question.wait {

@@ -182,10 +182,12 @@ impl<'f> RunState<'f> {
                 let id = self.add_work(unit, key, node, scope, Job::Execute, Step::Execute(Arc::new(job)));
                 self.queue_work(id);
             }),
-            Verb::Human(human) => human::question(human, &self.frames.get(unit).path, &self.view(scope)).map(|question| {
-                let id = self.add_work(unit, key, node, scope, Job::Human(human), Step::Ask(Arc::new(question)));
-                self.queue_work(id);
-            }),
+            Verb::Human(human) => {
+                human::question(human, &self.frames.get(unit).path, &self.view(scope)).map(|question| {
+                    let id = self.add_work(unit, key, node, scope, Job::Human(human), Step::Ask(Arc::new(question)));
+                    self.queue_work(id);
+                })
+            }
             Verb::Embed(embed) => embed::job(embed, &self.models, self.prices, &self.view(scope)).map(|job| {
                 let step = Step::Embed(job.step());
                 let id = self.add_work(unit, key, node, scope, Job::Embed(job), step);

@@ -76,7 +76,8 @@ impl<'f> RunState<'f> {
             ..common(prompt, history, &inner)?
         });
         let samples = prompt.samples.as_ref().map(|val| count("prompt.samples", val, &inner)).transpose()?;
-        let job = PromptJob { prompt, common, sample: None, model: 0, ask: 0, turns: Vec::new(), answer: String::new() };
+        let job =
+            PromptJob { prompt, common, sample: None, model: 0, ask: 0, turns: Vec::new(), answer: String::new() };
         let Some(samples) = samples else {
             self.begin_answer(unit, key, node, scope, locals, job);
             return Ok(());
@@ -141,9 +142,8 @@ impl<'f> RunState<'f> {
         let counts = self.counts_tokens(id);
         let job = self.job(id).clone();
         let model = job.common.models[job.model].clone();
-        let settings = self.at_work_scope(id, |scope| {
-            settings(Some(&job.prompt.settings), model.settings, counts, scope)
-        });
+        let settings =
+            self.at_work_scope(id, |scope| settings(Some(&job.prompt.settings), model.settings, counts, scope));
         let settings = match settings {
             Ok(settings) => settings,
             Err(error) => return self.work_ended(id, Err(error.into())),

@@ -1,6 +1,6 @@
 //! The rules of `check` and `validate`: all are tried and all reasons given; judges are asked only when the others hold.
 
-use super::{Call, Command, Step, Work, USUAL_RETRY};
+use super::{Call, Command, Step, USUAL_RETRY, Work};
 use crate::answer::{self, Answer};
 use crate::check::flow::{Format, Rule, RuleTest};
 use crate::run::error::ErrorName;
@@ -118,8 +118,7 @@ impl<'f> RunState<'f> {
         match found {
             Err(error) => self.work_ended(id, Err(error.into())),
             Ok(problems) => {
-                let trying =
-                    Trying { list, it, problems, next: 0, judging: false, models: Vec::new(), model: 0 };
+                let trying = Trying { list, it, problems, next: 0, judging: false, models: Vec::new(), model: 0 };
                 self.frames.work_mut(id).rules = Some(trying);
                 self.next_rule(id);
             }
