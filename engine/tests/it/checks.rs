@@ -71,7 +71,8 @@ fn the_vectors_find_what_the_language_demands() {
         .collect();
     paths.sort();
     for path in paths {
-        let vectors: Vec<Value> = serde_yaml::from_str(&fs::read_to_string(&path).expect("readable")).expect("a list of vectors");
+        let vectors: Vec<Value> =
+            serde_yaml::from_str(&fs::read_to_string(&path).expect("readable")).expect("a list of vectors");
         for vector in vectors {
             looked_at += 1;
             let checked = check_vector(&vector);
@@ -85,7 +86,11 @@ fn the_vectors_find_what_the_language_demands() {
                 got.retain(|(rule, _)| LOOKED_AT.contains(&rule.as_str()));
                 let want = expected(&vector["expect"]["warnings"]);
                 if want != got {
-                    wrong.push_str(&format!("{}: expected warnings {want:?}, found\n{}", vector["name"], listing(&checked)));
+                    wrong.push_str(&format!(
+                        "{}: expected warnings {want:?}, found\n{}",
+                        vector["name"],
+                        listing(&checked)
+                    ));
                 }
             }
         }
@@ -106,7 +111,7 @@ fn the_smallest_flow_of_each_rule_fires_it_alone() {
         let want: BTreeSet<(String, String)> = text
             .lines()
             .filter_map(|line| line.strip_prefix("# expect: "))
-            .filter_map(|line| line.split_once(" at ").map(|(rule, at)| (rule.trim().to_owned(), at.trim().to_owned())))
+            .filter_map(|line| line.split_once(" at").map(|(rule, at)| (rule.trim().to_owned(), at.trim().to_owned())))
             .collect();
         let checked = check_file(&path);
         let got: BTreeSet<(String, String)> = checked.found.iter().map(|d| (d.rule.to_owned(), d.at.clone())).collect();
@@ -143,8 +148,11 @@ impl flow_engine::source::Files for Over {
 #[test]
 fn edits_of_alphacodium_are_found_where_they_break_it() {
     let original = fs::read_to_string(here().join("../flows/AlphaCodium.yaml")).expect("the flow is there");
-    let mut edits: Vec<PathBuf> =
-        fs::read_dir(here().join("tests/fixtures/edits")).expect("edits are there").flatten().map(|e| e.path()).collect();
+    let mut edits: Vec<PathBuf> = fs::read_dir(here().join("tests/fixtures/edits"))
+        .expect("edits are there")
+        .flatten()
+        .map(|e| e.path())
+        .collect();
     edits.sort();
     assert!(edits.len() >= 20, "only {} edits", edits.len());
     let mut wrong = String::new();

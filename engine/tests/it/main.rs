@@ -1,3 +1,5 @@
 //! The engine's tests that need files: flows, vectors, walls.
 
+mod checks;
+mod schema;
 mod tidy;
