@@ -5,7 +5,7 @@ use super::models::{self, Models, Prices};
 use super::ports::Ports;
 use super::prepare::Prepared;
 use super::state::{Effect, RunState};
-use super::{error::RunError, worker};
+use super::worker;
 use crate::check::flow::CheckedFlow;
 use crate::journal::{self, Event, Journal, Record, RunStarted};
 use crate::report::Report;
@@ -65,7 +65,7 @@ pub async fn run(
     observe: &mut (dyn FnMut(&Record, &RunState<'_>) + Send),
 ) -> Result<Report, journal::Error> {
     if let Err(error) = models::check(flow, &options.models, &options.prices) {
-        return Ok(refused(flow, error));
+        return Ok(Report::refused(&flow.flows[flow.root].name, error));
     }
     let mut asked = cancel.0.subscribe();
     let mut dispatcher = Dispatcher {
@@ -115,11 +115,6 @@ pub async fn run(
 /// Waits until a run was asked to end more often than `seen`.
 async fn more_than(asked: &mut watch::Receiver<u8>, seen: u8) -> Result<u8, watch::error::RecvError> {
     asked.wait_for(|now| *now > seen).await.map(|now| *now)
-}
-
-/// The report of a run that did not begin, because what it was given does not do.
-pub fn refused(flow: &CheckedFlow, error: RunError) -> Report {
-    Report::refused(&flow.flows[flow.root].name, error)
 }
 
 struct Dispatcher<'r, 'f> {

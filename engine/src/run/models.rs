@@ -7,18 +7,56 @@ use crate::check::flow::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Models given for a run in place of the flow's own, each `provider/model`.
+/// Models given for a run, each `provider/model`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Models {
-    /// For every prompt and judge that no alias below names.
-    pub default: Option<String>,
-    /// For what the flow calls by an alias.
-    #[serde(default)]
+    /// In place of what the flow calls by an alias; wins over what follows.
     pub aliases: BTreeMap<String, String>,
+    /// In place of whatever a prompt or judge names, or does not name.
+    pub every: Option<String>,
+    /// Where the flow names none.
+    pub fallback: Option<String>,
 }
 
 /// USD per million tokens, by `provider/model`.
 pub type Prices = BTreeMap<String, Price>;
+
+impl Models {
+    /// The models to try in turn, of a prompt or a judge. Empty when none is known.
+    pub(super) fn of_prompt<'f>(&self, uses: &'f [ModelUse], prices: &Prices) -> Vec<Resolved<'f>> {
+        let given = self.of_alias(uses).or(self.every.as_ref());
+        self.resolve(given, uses, prices)
+    }
+
+    /// The models to try in turn, of an `embed`. What answers prompts does not embed, so `every` stands in only where the
+    /// flow names none.
+    pub(super) fn of_embed<'f>(&self, uses: &'f [ModelUse], prices: &Prices) -> Vec<Resolved<'f>> {
+        let given = self.of_alias(uses).or(self.every.as_ref().filter(|_| uses.is_empty()));
+        self.resolve(given, uses, prices)
+    }
+
+    fn of_alias(&self, uses: &[ModelUse]) -> Option<&String> {
+        uses.iter().find_map(|one| self.aliases.get(one.alias.as_ref()?))
+    }
+
+    fn resolve<'f>(&self, given: Option<&String>, uses: &'f [ModelUse], prices: &Prices) -> Vec<Resolved<'f>> {
+        let own = |one: &'f ModelUse| Resolved {
+            name: one.name.clone(),
+            settings: Some(&one.settings),
+            price: one.price.or_else(|| prices.get(&one.name).copied()),
+        };
+        match given.or(self.fallback.as_ref().filter(|_| uses.is_empty())) {
+            // The settings of the alias are about what is asked, not about who answers; its price is not.
+            Some(name) => vec![Resolved {
+                name: name.clone(),
+                settings: uses.first().map(|one| &one.settings),
+                price: prices.get(name).copied(),
+            }],
+            None => uses.iter().map(own).collect(),
+        }
+    }
+}
 
 /// A model to ask.
 #[derive(Debug, Clone)]
@@ -26,38 +64,6 @@ pub(super) struct Resolved<'f> {
     pub(super) name: String,
     pub(super) settings: Option<&'f Settings>,
     pub(super) price: Option<Price>,
-}
-
-impl Models {
-    /// The models to try in turn, of a prompt or a judge. Empty when none is known.
-    pub(super) fn of_prompt<'f>(&self, uses: &'f [ModelUse], prices: &Prices) -> Vec<Resolved<'f>> {
-        self.resolve(uses, prices, true)
-    }
-
-    /// The models to try in turn, of an `embed`. What answers prompts does not embed, so the default stands in only where
-    /// the flow names none.
-    pub(super) fn of_embed<'f>(&self, uses: &'f [ModelUse], prices: &Prices) -> Vec<Resolved<'f>> {
-        self.resolve(uses, prices, uses.is_empty())
-    }
-
-    fn resolve<'f>(&self, uses: &'f [ModelUse], prices: &Prices, takes_default: bool) -> Vec<Resolved<'f>> {
-        let named = |use_: &ModelUse| use_.alias.as_ref().and_then(|alias| self.aliases.get(alias));
-        let given = uses.iter().find_map(named).or(self.default.as_ref().filter(|_| takes_default));
-        match given {
-            Some(name) => {
-                let settings = uses.first().map(|use_| &use_.settings);
-                vec![Resolved { name: name.clone(), settings, price: prices.get(name).copied() }]
-            }
-            None => uses
-                .iter()
-                .map(|use_| Resolved {
-                    name: use_.name.clone(),
-                    settings: Some(&use_.settings),
-                    price: use_.price.or_else(|| prices.get(&use_.name).copied()),
-                })
-                .collect(),
-        }
-    }
 }
 
 /// Finds what would fail a run for its models alone: a prompt without one, an unknown price where money is counted.
