@@ -4,6 +4,7 @@ pub mod check;
 pub mod diag;
 pub mod journal;
 pub mod model;
+pub mod plan;
 pub mod report;
 pub mod run;
 pub mod source;

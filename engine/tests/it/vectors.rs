@@ -2,7 +2,7 @@
 
 use crate::checks::{check_vector, here, listing};
 use flow_engine::journal::{Event, Memory, Record};
-use flow_engine::model::{HashingEmbedder, Rule, Scripted, ScriptedPeople};
+use flow_engine::model::scripted::{HashingEmbedder, Rule, Scripted, ScriptedPeople};
 use flow_engine::report::Report;
 use flow_engine::run::ports::{ExecuteJob, Executor, Message, Ports};
 use flow_engine::run::{Cancel, Given, Models, Options, prepare, run};

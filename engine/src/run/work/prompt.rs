@@ -2,7 +2,7 @@
 
 use super::{Call, Job, Step, rules};
 use crate::answer::{self, Answer, Shape};
-use crate::check::flow::{Node, Prompt, Settings, Val};
+use crate::check::flow::{Format, Node, Prompt, Settings, Val};
 use crate::journal::Event;
 use crate::run::budget::{ASSUMED_MAX_TOKENS, Budget};
 use crate::run::error::ErrorName;
@@ -264,7 +264,7 @@ fn common<'f>(prompt: &Prompt, history: Vec<Message>, scope: &dyn Scope) -> Resu
         lengths.insert(source.clone(), whole("a length in `returns`", &expr.eval(scope)?)?);
     }
     let returns = prompt.returns.as_ref().map(|ty| ty.resolve(&lengths));
-    let shape = returns.as_ref().map_or(Shape::Text, |ty| answer::shape(ty, prompt.format));
+    let shape = returns.as_ref().map_or(Shape::Text, |ty| shape(ty, prompt.format));
     let user = prompt.user.render(scope)?;
     let system = prompt.system.as_ref().map(|system| system.render(scope)).transpose()?;
     let mut messages: Vec<Message> = system.map(|text| Message { role: Role::System, text }).into_iter().collect();
@@ -273,6 +273,18 @@ fn common<'f>(prompt: &Prompt, history: Vec<Message>, scope: &dyn Scope) -> Resu
     messages.push(Message { role: Role::User, text: asked });
     let repair = prompt.repair.as_ref().map_or(Ok(0), |val| count("prompt.repair", val, scope))?;
     Ok(Common { models: Vec::new(), repair, returns, shape, messages, user })
+}
+
+/// The shape in which an answer is asked for.
+pub(super) fn shape(ty: &Type, format: Format) -> Shape {
+    answer::shape(
+        ty,
+        match format {
+            Format::Auto => None,
+            Format::Json => Some(Shape::Json),
+            Format::Yaml => Some(Shape::Yaml),
+        },
+    )
 }
 
 /// A question with how to answer it, where the server is not the one who says so.

@@ -214,7 +214,7 @@ impl<'f> RunState<'f> {
             let text = user.render(&Local { outer: scope, name: "it", value: &it })?;
             Ok::<_, EvalError>((text, super::prompt::settings(None, model.settings, counts, scope)?))
         })?;
-        let shape = answer::shape(&VERDICT, Format::Auto);
+        let shape = super::prompt::shape(&VERDICT, Format::Auto);
         let text = super::prompt::asked(text, &VERDICT, shape);
         let request = Request {
             model: model.name,
