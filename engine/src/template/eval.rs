@@ -207,7 +207,7 @@ fn slice<'e>(
     let bound = |i: usize| -> Result<Option<i64>, Fault> {
         let Some(ast) = &bounds[i] else { return Ok(None) };
         let value = one(ast, names, fuel)?;
-        match (value.as_i64(), value.is_null()) {
+        match (ops::whole(&value), value.is_null()) {
             (Some(n), _) => Ok(Some(n)),
             (None, true) => Ok(None),
             (None, false) => {

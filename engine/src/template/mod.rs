@@ -14,6 +14,8 @@ mod parse;
 mod print;
 mod reads;
 mod render;
+#[cfg(test)]
+mod tests;
 mod val;
 
 pub use ast::{Ast, AstKind, BinOp, CompareOp, KeyArg, Part, UnaryOp};

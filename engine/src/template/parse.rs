@@ -2,7 +2,7 @@
 //! What the language leaves out (methods, macros, inheritance) is refused here, with its place.
 
 use super::ast::{Ast, AstKind, BinOp, CompareOp, KeyArg, Part, UnaryOp};
-use super::{SyntaxError, filters};
+use super::{SyntaxError, filters, ops};
 use crate::value::Value;
 use minijinja::machinery::ast as mj;
 use minijinja::machinery::{Span, Token, Tokenizer};
@@ -20,6 +20,8 @@ const DEEPEST: usize = 150;
 const MOST_ELIFS_AND_SETS: usize = 100;
 /// Most partials included in one text, counting each time: partials that include each other twice double with each step.
 const MOST_INCLUDES: usize = 256;
+/// Deepest nesting of partials: reading and printing recurse on them.
+const DEEPEST_INCLUDE: usize = 16;
 
 /// Blocks leave no blank lines; the last newline is the author's (a YAML `|` block ends with one).
 static SYNTAX: LazyLock<SyntaxConfig> = LazyLock::new(|| {
@@ -116,6 +118,9 @@ impl Partials<'_> {
     fn include(&mut self, path: &str, at: Range<usize>) -> Result<Vec<Part>, SyntaxError> {
         if self.open.iter().any(|open| open == path) {
             return Err(wrong(at, format!("`{path}` includes itself: {} -> {path}", self.open.join(" -> "))));
+        }
+        if self.open.len() >= DEEPEST_INCLUDE {
+            return Err(wrong(at, "partials are nested more than 16 deep"));
         }
         self.included += 1;
         if self.included > MOST_INCLUDES {
@@ -269,7 +274,14 @@ impl Reader<'_, '_, '_> {
                     mj::UnaryOpKind::Not => UnaryOp::Not,
                     mj::UnaryOpKind::Neg => UnaryOp::Neg,
                 };
-                AstKind::Unary(op, Box::new(self.expr(&unary.expr, depth)?))
+                let of = self.expr(&unary.expr, depth)?;
+                // `-1` is a literal, as the index of a path for one.
+                match (op, &of.kind) {
+                    (UnaryOp::Neg, AstKind::Const(number)) => {
+                        AstKind::Const(ops::negate(number).map_err(|fault| wrong(span.clone(), fault.message))?)
+                    }
+                    _ => AstKind::Unary(op, Box::new(of)),
+                }
             }
             mj::Expr::BinOp(binary) => {
                 let left = Box::new(self.expr(&binary.left, depth)?);
@@ -322,10 +334,17 @@ impl Reader<'_, '_, '_> {
                     AstKind::Call { name: var.id.to_owned(), args }
                 }
                 mj::Expr::GetAttr(attr) => {
+                    let start = self.expr(&attr.expr, depth)?.start;
                     let message = format!("`.{}(…)`: values have no methods; use a filter", attr.name);
-                    return Err(wrong(span, message));
+                    return Err(wrong(start..span.end, message));
                 }
-                _ => return Err(wrong(span, "only `range(…)` can be called; values have filters")),
+                called => {
+                    let start = self.expr(called, depth)?.start;
+                    return Err(wrong(
+                        self.with_parentheses(start, span.end)..span.end,
+                        "only `range(…)` can be called; values have filters",
+                    ));
+                }
             },
             mj::Expr::List(list) => AstKind::List(self.exprs(&list.items, depth)?),
             mj::Expr::Tuple(tuple) => AstKind::List(self.exprs(&tuple.items, depth)?),

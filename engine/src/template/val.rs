@@ -2,7 +2,7 @@
 //! reference, so `samples | select | map(…)` copies only what is left in the end.
 
 use super::eval::Fault;
-use super::print;
+use super::{ops, print};
 use crate::value::{Value, is_true};
 use std::borrow::Cow;
 
@@ -106,11 +106,11 @@ pub(super) fn item<'e>(of: Cow<'e, Value>, key: &Value) -> Cow<'e, Value> {
 fn find<'e>(of: &'e Value, key: &Value) -> Option<Cow<'e, Value>> {
     match (of, key) {
         (Value::Object(fields), Value::String(name)) => fields.get(name).map(Cow::Borrowed),
-        (Value::Array(items), Value::Number(n)) => {
-            items.get(from_either_end(n.as_i64()?, || items.len())?).map(Cow::Borrowed)
+        (Value::Array(items), Value::Number(_)) => {
+            items.get(from_either_end(ops::whole(key)?, || items.len())?).map(Cow::Borrowed)
         }
-        (Value::String(text), Value::Number(n)) => {
-            let at = from_either_end(n.as_i64()?, || text.chars().count())?;
+        (Value::String(text), Value::Number(_)) => {
+            let at = from_either_end(ops::whole(key)?, || text.chars().count())?;
             text.chars().nth(at).map(|c| Cow::Owned(Value::from(c.to_string())))
         }
         _ => None,
