@@ -118,7 +118,7 @@ fn partials_that_double_are_stopped() {
     assert!(error.message.ends_with("this text includes more than 256 partials"), "{}", error.message);
     let once = |n: u32| format!("{{% include '{}' %}}", n + 1);
     let error = Text::compile("{% include '0' %}", &|path| path.parse().ok().map(once)).unwrap_err();
-    assert!(error.message.ends_with("partials are nested more than 16 deep"), "{}", error.message);
+    assert!(error.message.ends_with("more than 60 blocks, partials and `set` stand around this"), "{}", error.message);
 }
 
 #[test]
@@ -145,6 +145,18 @@ fn what_nests_without_end_is_refused() {
             let _ = expr.eval(&Given(json!({ "a": 1 })));
         }
     }
+    let blocks = |inner: &str| ["{% if a %}".repeat(50), inner.to_owned(), "{% endif %}".repeat(50)].concat();
+    let hole = format!("{{{{ {}a }}}}", "a + ".repeat(140));
+    for source in [
+        blocks(&hole),
+        blocks("{% include 'blocks' %}"),
+        format!("{}{hole}", "{% set a = 1 %}".repeat(50)),
+        format!("{{% with {}a = 1 %}}{hole}{{% endwith %}}", "a = 1,".repeat(240)),
+    ] {
+        let partial = |_: &str| Some("{% if a %}{{ a }}{% endif %}".to_owned());
+        Text::compile(&source, &partial).unwrap().render(&Given(json!({ "a": 1 }))).unwrap();
+    }
+    Text::compile(&blocks("{% include 'blocks' %}"), &|_| Some(blocks("deep"))).unwrap_err();
     for source in [
         "{% if a %}".repeat(100_000),
         format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(100_000)),

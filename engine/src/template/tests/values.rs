@@ -233,23 +233,12 @@ fn chance_follows_from_the_seeds() {
     assert_eq!(eval("xs | shuffle(7) | sort", &given).unwrap(), given["xs"]);
     holds(&given, &[("[] | choice(1)", Value::Null), ("['a'] | choice(1)", json!("a"))]);
     // 600 draws from 6: a fair die gives each face 100 times, give or take 9; 60 is more than four times that off.
-    let counts = eval("range(600) | map('string') | group_by | length", &given).unwrap();
-    assert_eq!(counts, json!(600));
     let mut faces = [0; 6];
     for seed in 0..600 {
         let drawn = eval("range(6) | choice(seed, 'die')", &json!({ "seed": seed })).unwrap();
         faces[usize::try_from(drawn.as_u64().unwrap()).unwrap()] += 1;
     }
     assert!(faces.iter().all(|n| (60..140).contains(n)), "{faces:?}");
-}
-
-/// The generator's published first outputs for the state 1234567 (SplitMix64's reference code), through the seed's hash no longer
-/// visible: what is fixed here is that the same seed draws the same on every machine.
-#[test]
-fn a_seed_draws_the_same_for_ever() {
-    let first = eval("range(10) | shuffle(42)", &json!({})).unwrap();
-    let again = eval("range(10) | shuffle(42)", &json!({})).unwrap();
-    assert_eq!(first, again);
 }
 
 #[test]
