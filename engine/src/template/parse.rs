@@ -40,14 +40,18 @@ pub(super) fn expression(source: &str) -> Result<Ast, SyntaxError> {
     Reader { source, partials: &mut Partials::none(), depth: 0 }.expr(&parsed)
 }
 
-/// The parts of a text, and its partials by path.
-pub(super) fn text(
-    source: &str,
-    find: &dyn Fn(&str) -> Option<String>,
-) -> Result<(Vec<Part>, Vec<(String, String)>), SyntaxError> {
+/// A text that was read.
+pub(super) struct Parsed {
+    pub(super) parts: Vec<Part>,
+    /// Its partials by path.
+    pub(super) partials: Vec<(String, String)>,
+}
+
+/// The parts of a text and its partials.
+pub(super) fn text(source: &str, find: &dyn Fn(&str) -> Option<String>) -> Result<Parsed, SyntaxError> {
     let mut partials = Partials { find, open: Vec::new(), texts: Vec::new(), included: 0, depth: 0 };
     let parts = text_parts(source, &mut partials)?;
-    Ok((parts, partials.texts))
+    Ok(Parsed { parts, partials: partials.texts })
 }
 
 fn text_parts(source: &str, partials: &mut Partials<'_>) -> Result<Vec<Part>, SyntaxError> {

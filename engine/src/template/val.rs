@@ -130,13 +130,10 @@ pub(super) fn field<'e>(of: Cow<'e, Value>, name: &str) -> Cow<'e, Value> {
     }
 }
 
-/// What a path of keys and indexes, written with dots, leads to.
-pub(super) fn at_path<'e>(of: &Cow<'e, Value>, path: &str) -> Cow<'e, Value> {
-    // A borrowed value stays borrowed: only what is at the end of the path is ever copied.
-    match of {
-        Cow::Borrowed(of) => follow(of, path).map_or(Cow::Owned(Value::Null), Cow::Borrowed),
-        Cow::Owned(of) => Cow::Owned(follow(of, path).cloned().unwrap_or(Value::Null)),
-    }
+/// What a path of keys and indexes, written with dots, leads to; null when it leads nowhere.
+pub(super) fn at_path<'e>(of: &'e Value, path: &str) -> &'e Value {
+    static NOTHING: Value = Value::Null;
+    follow(of, path).unwrap_or(&NOTHING)
 }
 
 fn follow<'e>(of: &'e Value, path: &str) -> Option<&'e Value> {

@@ -3,7 +3,7 @@
 use super::{Args, Row, RunFilter, expected, row};
 use crate::template::eval::{Fault, Fuel};
 use crate::template::print;
-use crate::template::val::Val;
+use crate::template::val::{Val, at_path};
 use crate::value::Value;
 use regex::Regex;
 use std::borrow::Cow;
@@ -131,7 +131,7 @@ fn join<'e>(value: Val<'e>, args: &Args<'e>, fuel: &Fuel) -> Made<'e> {
             joined.push_str(separator);
         }
         match &attribute {
-            Some(path) => print::write_text(&mut joined, &crate::template::val::at_path(item, path)),
+            Some(path) => print::write_text(&mut joined, at_path(item, path)),
             None => print::write_text(&mut joined, item),
         }
         fuel.spend_text(joined.len() - before)?;
