@@ -18,8 +18,8 @@ const MOST_TOKENS: usize = 1000;
 const DEEPEST: usize = 150;
 /// Most blocks, partials and `set` around a part of a text: printing recurses on them.
 const DEEPEST_PART: usize = 60;
-/// Most `elif` of one text: the parser recurses on them.
-const MOST_ELIFS: usize = 100;
+/// Most `elif` of one text: the parser recurses on them, and each is a block within the one before.
+const MOST_ELIFS: usize = 50;
 /// Most partials included in one text, counting each time: partials that include each other twice double with each step.
 const MOST_INCLUDES: usize = 256;
 
@@ -78,7 +78,7 @@ fn within_bounds(source: &str, in_expression: bool) -> Result<(), SyntaxError> {
             return Err(wrong(place, "this is longer than 1000 words and signs; compute parts of it in `let` nodes"));
         }
         if elifs > MOST_ELIFS {
-            return Err(wrong(place, "there are more than 100 `elif` in this text"));
+            return Err(wrong(place, "there are more than 50 `elif` in this text"));
         }
     }
     Ok(())

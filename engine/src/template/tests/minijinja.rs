@@ -2,7 +2,7 @@
 
 use super::eval;
 use minijinja::value::ValueKind;
-use minijinja::{Environment, Value as Theirs};
+use minijinja::{Environment, ErrorKind, Value as Theirs};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -96,6 +96,17 @@ fn filters_agree() {
     let rows = [
         "xs | select('odd')",
         "xs | select('>', 1)",
+        "xs | select('==', 2)",
+        "xs | select('!=', 2)",
+        "xs | select('<', 2)",
+        "xs | select('<=', 2)",
+        "xs | select('>=', 2)",
+        "xs | select('equalto', 2)",
+        "xs | select('lessthan', 2)",
+        "xs | select('greaterthan', 2)",
+        "xs | select('ne', 2)",
+        "xs | select('le', 2)",
+        "xs | select('gt', 2)",
         "xs | reject('even')",
         "xs | select",
         "words | select('in', ['fig'])",
@@ -265,15 +276,22 @@ fn filters_agree() {
     }
 }
 
-/// Every name that minijinja and we have both.
+/// No filter and no test that minijinja has too is left out above.
 #[test]
 fn each_shared_filter_and_test_is_compared() {
-    let source = include_str!("minijinja.rs");
+    let rows = include_str!("minijinja.rs");
     let env = Environment::new();
+    let shared = |source: String, unknown: ErrorKind| {
+        env.compile_expression(&source).and_then(|expr| expr.eval(())).err().is_none_or(|error| error.kind() != unknown)
+    };
+    let compared =
+        |befores: &[&str], name: &str| befores.iter().any(|before| rows.contains(&format!("{before}{name}")));
     for doc in crate::template::filter_names() {
-        let theirs = env.compile_expression(&format!("none | {}", doc.name)).unwrap().eval(());
-        let shared = theirs.err().is_none_or(|error| error.kind() != minijinja::ErrorKind::UnknownFilter);
-        let compared = ["| ", "map('"].iter().any(|before| source.contains(&format!("{before}{}", doc.name)));
-        assert!(!shared || compared, "{}", doc.name);
+        let filter = shared(format!("none | {}", doc.name), ErrorKind::UnknownFilter);
+        assert!(!filter || compared(&["| ", "map('"], doc.name), "{}", doc.name);
+    }
+    for doc in crate::template::test_names() {
+        let test = shared(format!("[1] | select('{}')", doc.name), ErrorKind::UnknownTest);
+        assert!(!test || compared(&["is ", "is not ", "select('", ", '"], doc.name), "{}", doc.name);
     }
 }

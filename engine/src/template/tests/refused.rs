@@ -139,6 +139,10 @@ fn what_nests_without_end_is_refused() {
         let error = Expr::compile(&source).unwrap_err();
         assert!(error.message.len() < 200, "{}", error.message);
     }
+    // What the parser is let to read it reads within the stack of a thread, which a test has as small as any.
+    for source in nested(900).into_iter().chain(nested(300)) {
+        Expr::compile(&source).unwrap_err();
+    }
     // What is accepted is also evaluated, printed and dropped within the stack of a thread.
     for source in nested(140) {
         if let Ok(expr) = Expr::compile(&source) {
@@ -151,6 +155,7 @@ fn what_nests_without_end_is_refused() {
         blocks(&hole),
         blocks("{% include 'blocks' %}"),
         format!("{}{hole}", "{% set a = 1 %}".repeat(50)),
+        format!("{{% if a %}}{}{hole}{{% endif %}}", "{% elif a %}".repeat(50)),
         format!("{{% with {}a = 1 %}}{hole}{{% endwith %}}", "a = 1,".repeat(240)),
     ] {
         let partial = |_: &str| Some("{% if a %}{{ a }}{% endif %}".to_owned());
