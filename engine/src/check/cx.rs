@@ -126,6 +126,10 @@ impl<'a> Cx<'a> {
         }
     }
 
+    pub(super) fn has_errors(&self) -> bool {
+        self.found.has_errors()
+    }
+
     pub(super) fn report_all(&mut self, found: Diagnostics) {
         if self.muted == 0 {
             self.found.extend(found);

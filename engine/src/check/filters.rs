@@ -2,7 +2,7 @@
 
 use super::cx::Cx;
 use super::infer::{is_text, item_of, some_list, without_null};
-use super::join::{any_length, integer, join, record, text};
+use super::join::{any_length, integer, is_never, join, record, text};
 use super::place::Place;
 use crate::diag::Diagnostic;
 use crate::spec::types::{Bound, Length, Range, Type};
@@ -21,7 +21,14 @@ enum Takes {
 }
 
 impl Cx<'_> {
-    pub(super) fn infer_filter(&mut self, name: &str, value: &Ast, args: &[KeyArg], whole: &Ast, place: &Place) -> Type {
+    pub(super) fn infer_filter(
+        &mut self,
+        name: &str,
+        value: &Ast,
+        args: &[KeyArg],
+        whole: &Ast,
+        place: &Place,
+    ) -> Type {
         let given = self.infer(value, place);
         let arg_types = self.infer_args(args, place);
         let takes = takes(name);
@@ -37,13 +44,16 @@ impl Cx<'_> {
             AstKind::Const(Value::String(word)) => Some(word.as_str()),
             _ => None,
         });
+        if is_never(&given) {
+            return given;
+        }
         let length = length_of(&given);
         let item = item_of(&given);
         match name {
             "length" | "count" => Type::Integer(count_range(&length)),
             "list" | "sort" | "reverse" | "shuffle" if matches!(given, Type::List(..)) => {
                 if let Some(path) = attribute {
-                    self.attribute(&item, path, whole, place);
+                    self.attribute(&item, path, place);
                 }
                 given
             }
@@ -51,18 +61,20 @@ impl Cx<'_> {
                 let min = matches!(length.min, Some(Bound::Fixed(n)) if n > 0).then_some(Bound::Fixed(1));
                 Type::List(Box::new(item), Length { min, max: length.max })
             }
-            "select" if args.is_empty() => Type::List(Box::new(without_null(item)), Length { min: None, max: length.max }),
+            "select" if args.is_empty() => {
+                Type::List(Box::new(without_null(item)), Length { min: None, max: length.max })
+            }
             "select" | "reject" => Type::List(Box::new(item), Length { min: None, max: length.max }),
             "selectattr" | "rejectattr" => {
                 if let Some(path) = args.first() {
-                    self.attribute(&item, &path.value, whole, place);
+                    self.attribute(&item, &path.value, place);
                 }
                 Type::List(Box::new(item), Length { min: None, max: length.max })
             }
             "map" => {
                 let of = match (attribute, first_word) {
                     (Some(path), _) => {
-                        let ty = self.attribute(&item, path, whole, place);
+                        let ty = self.attribute(&item, path, place);
                         match args.iter().zip(&arg_types).find(|(a, _)| a.name.as_deref() == Some("default")) {
                             Some((_, default)) => join(without_null(ty), default.clone()),
                             None => ty,
@@ -82,8 +94,13 @@ impl Cx<'_> {
             },
             "take" => {
                 let most = match arg_types.first() {
-                    Some(Type::Integer(Range { max: Some(m), .. })) if m.is_finite() => {
-                        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a small non-negative number")]
+                    Some(Type::Integer(Range { max: Some(m), .. })) if m.is_finite() =>
+                    {
+                        #[expect(
+                            clippy::cast_possible_truncation,
+                            clippy::cast_sign_loss,
+                            reason = "clamped to a small non-negative number"
+                        )]
                         Some(Bound::Fixed(m.clamp(0.0, 1e15) as u64))
                     }
                     Some(Type::Integer(Range { max: Some(_), .. })) => Some(Bound::Flow("its length".to_owned())),
@@ -108,8 +125,13 @@ impl Cx<'_> {
             },
             "round_robin" => {
                 let max = match arg_types.first() {
-                    Some(Type::Integer(Range { max: Some(m), .. })) if m.is_finite() => {
-                        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a small non-negative number")]
+                    Some(Type::Integer(Range { max: Some(m), .. })) if m.is_finite() =>
+                    {
+                        #[expect(
+                            clippy::cast_possible_truncation,
+                            clippy::cast_sign_loss,
+                            reason = "clamped to a small non-negative number"
+                        )]
                         Some(Bound::Fixed(m.clamp(0.0, 1e15) as u64))
                     }
                     _ => None,
@@ -118,19 +140,29 @@ impl Cx<'_> {
             }
             "group_by" => {
                 let key = match args.first() {
-                    Some(path) => self.attribute(&item, &path.value, whole, place),
+                    Some(path) => self.attribute(&item, &path.value, place),
                     None => item.clone(),
                 };
                 let group = record([
                     ("key".to_owned(), key),
-                    ("items".to_owned(), Type::List(Box::new(item), Length { min: Some(Bound::Fixed(1)), max: length.max.clone() })),
+                    (
+                        "items".to_owned(),
+                        Type::List(Box::new(item), Length { min: Some(Bound::Fixed(1)), max: length.max.clone() }),
+                    ),
                     ("size".to_owned(), integer(Some(1.0), None)),
                 ]);
-                Type::List(Box::new(group), Length { min: None, max: length.max })
+                let min = matches!(length.min, Some(Bound::Fixed(n)) if n > 0).then_some(Bound::Fixed(1));
+                Type::List(Box::new(group), Length { min, max: length.max })
             }
             "kmeans" => {
                 let cluster = record([
-                    ("items".to_owned(), Type::List(Box::new(item.clone()), Length { min: Some(Bound::Fixed(1)), max: length.max.clone() })),
+                    (
+                        "items".to_owned(),
+                        Type::List(
+                            Box::new(item.clone()),
+                            Length { min: Some(Bound::Fixed(1)), max: length.max.clone() },
+                        ),
+                    ),
                     ("size".to_owned(), integer(Some(1.0), None)),
                     ("nearest".to_owned(), item),
                 ]);
@@ -157,7 +189,7 @@ impl Cx<'_> {
     }
 
     /// The type at a path of an item: `"a.b"`.
-    fn attribute(&mut self, item: &Type, path: &Ast, whole: &Ast, place: &Place) -> Type {
+    fn attribute(&mut self, item: &Type, path: &Ast, place: &Place) -> Type {
         let AstKind::Const(Value::String(dotted)) = &path.kind else { return Type::Any };
         let mut ty = item.clone();
         for name in dotted.split('.') {
@@ -211,10 +243,12 @@ impl Cx<'_> {
 fn takes(filter: &str) -> Takes {
     match filter {
         "length" | "count" => Takes::Sized,
-        "sort" | "unique" | "select" | "reject" | "selectattr" | "rejectattr" | "map" | "take" | "flatten" | "group_by"
-        | "kmeans" | "round_robin" | "majority" | "shuffle" | "choice" | "sum" | "bullets" => Takes::List,
+        "sort" | "unique" | "select" | "reject" | "selectattr" | "rejectattr" | "map" | "take" | "flatten"
+        | "group_by" | "kmeans" | "round_robin" | "majority" | "shuffle" | "choice" | "sum" | "bullets" => Takes::List,
         // `first`, `last`, `join`, `list`, `reverse`, `min` and `max` also go through text or records.
-        "first" | "last" | "join" | "list" | "reverse" | "min" | "max" | "batch" | "slice" | "items" | "dictsort" => Takes::Sized,
+        "first" | "last" | "join" | "list" | "reverse" | "min" | "max" | "batch" | "slice" | "items" | "dictsort" => {
+            Takes::Sized
+        }
         "trim" | "upper" | "lower" | "replace" | "split" | "lines" | "matches" | "clip" | "functions" | "title"
         | "capitalize" | "indent" => Takes::Text,
         "abs" | "round" => Takes::Number,
@@ -225,8 +259,21 @@ fn takes(filter: &str) -> Takes {
 fn gives_text(filter: &str) -> bool {
     matches!(
         filter,
-        "trim" | "upper" | "lower" | "replace" | "clip" | "fence" | "bullets" | "to_yaml" | "to_json" | "join" | "hash"
-            | "string" | "title" | "capitalize" | "indent"
+        "trim"
+            | "upper"
+            | "lower"
+            | "replace"
+            | "clip"
+            | "fence"
+            | "bullets"
+            | "to_yaml"
+            | "to_json"
+            | "join"
+            | "hash"
+            | "string"
+            | "title"
+            | "capitalize"
+            | "indent"
     )
 }
 

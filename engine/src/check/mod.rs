@@ -41,7 +41,10 @@ pub struct Checked {
 pub fn check(files: &dyn Files, path: &str, text: String) -> Checked {
     let mut cx = cx::Cx::new(files);
     let loaded = cx.file(path, text, &mut Vec::new());
-    cx.unused();
+    // Where names are wrong, nobody can tell what is read.
+    if !cx.has_errors() {
+        cx.unused();
+    }
     let hash = cx.hash();
     let (flow, sources, found) = cx.finish(loaded.and_then(|l| l.root), hash);
     Checked { flow, sources, found }

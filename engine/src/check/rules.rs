@@ -20,7 +20,7 @@ const fn warning(name: &'static str) -> RuleInfo {
 }
 
 /// All rules: reading, structure, names, types, loops, then warnings.
-pub const RULES: [RuleInfo; 37] = [
+pub const RULES: [RuleInfo; 38] = [
     error("yaml"),
     error("duplicate-key"),
     error("anchor"),
@@ -55,6 +55,7 @@ pub const RULES: [RuleInfo; 37] = [
     error("each-and-loop"),
     error("thread-conflict"),
     warning("forgotten-dollar"),
+    warning("no-effect"),
     warning("unused-node"),
     warning("unused-input"),
     warning("unused-param"),

@@ -2,7 +2,7 @@
 
 use super::cx::Cx;
 use super::flow::Val;
-use super::join::{any_length, join, never, of_value, record, text};
+use super::join::{any_length, is_never, join, never, of_value, record, text};
 use super::place::Place;
 use crate::diag::{Diagnostic, Span};
 use crate::source::SourceId;
@@ -18,16 +18,29 @@ impl Cx<'_> {
         let source = node.text()?;
         if source.trim_start().starts_with('$') {
             self.report(
-                Diagnostic::error("dollar-in-expression", at.to_string(), node.span, "a condition is a bare expression, without `$`")
-                    .help("leave the `$` away: `when: node.field`")
-                    .fix(node.span, source.trim().trim_start_matches("$(").trim_start_matches('$').trim_end_matches(')').trim()),
+                Diagnostic::error(
+                    "dollar-in-expression",
+                    at.to_string(),
+                    node.span,
+                    "a condition is a bare expression, without `$`",
+                )
+                .help("leave the `$` away: `when: node.field`")
+                .fix(
+                    node.span,
+                    source.trim().trim_start_matches("$(").trim_start_matches('$').trim_end_matches(')').trim(),
+                ),
             );
             return None;
         }
         if source.contains("{{") {
             self.report(
-                Diagnostic::error("bad-expression", at.to_string(), node.span, "a condition is a bare expression, without `{{ }}`")
-                    .help("write the expression alone: `when: node.field`"),
+                Diagnostic::error(
+                    "bad-expression",
+                    at.to_string(),
+                    node.span,
+                    "a condition is a bare expression, without `{{ }}`",
+                )
+                .help("write the expression alone: `when: node.field`"),
             );
             return None;
         }
@@ -58,7 +71,11 @@ impl Cx<'_> {
             () => "bad-expression",
         };
         let found = Diagnostic::error(rule, place.at.to_string(), span, wrong.message.clone());
-        self.report(if rule == "dollar-in-expression" { found.help("names inside an expression stand without `$`") } else { found });
+        self.report(if rule == "dollar-in-expression" {
+            found.help("names inside an expression stand without `$`")
+        } else {
+            found
+        });
     }
 
     /// A value as written, and its type.
@@ -66,7 +83,8 @@ impl Cx<'_> {
         match &node.kind {
             NodeKind::Scalar(source, style) => self.scalar_value(node, source, *style, at),
             NodeKind::List(items) => {
-                let read: Vec<(Val, Type)> = items.iter().enumerate().map(|(i, n)| self.value(n, &at.index(i))).collect();
+                let read: Vec<(Val, Type)> =
+                    items.iter().enumerate().map(|(i, n)| self.value(n, &at.index(i))).collect();
                 let count = Some(Bound::Fixed(items.len() as u64));
                 let item = read.iter().map(|(_, ty)| ty.clone()).fold(never(), join);
                 let ty = Type::List(Box::new(item), Length { min: count.clone(), max: count });
@@ -96,7 +114,7 @@ impl Cx<'_> {
     }
 
     fn scalar_value(&mut self, node: &Yaml, source: &str, style: ScalarStyle, at: &Route) -> (Val, Type) {
-        let wrong = (Val::Const(Arc::new(Value::Null)), Type::Any);
+        let wrong = (Val::Const(Arc::new(Value::Null)), never());
         if let Some(rest) = source.strip_prefix("$$") {
             let literal = format!("${rest}");
             return (Val::Const(Arc::new(Value::String(literal))), text());
@@ -128,15 +146,21 @@ impl Cx<'_> {
         if let Some(open) = rest.strip_prefix('(') {
             let Some(end) = closing(open) else {
                 self.report(
-                    Diagnostic::error("unbalanced-dollar", at.to_string(), node.span, "`$(` is not closed")
-                        .help("close it with `)`; in `{ }` or `[ ]` quote the whole value, for YAML ends it at a comma"),
+                    Diagnostic::error("unbalanced-dollar", at.to_string(), node.span, "`$(` is not closed").help(
+                        "close it with `)`; in `{ }` or `[ ]` quote the whole value, for YAML ends it at a comma",
+                    ),
                 );
                 return Some((None, 0));
             };
             if !open[end + 1..].trim().is_empty() {
                 self.report(
-                    Diagnostic::error("bad-value", at.to_string(), node.span, "text follows `$( )`, which must be the whole value")
-                        .help("put all of it into one `$( )`, or use `{{ }}` for text"),
+                    Diagnostic::error(
+                        "bad-value",
+                        at.to_string(),
+                        node.span,
+                        "text follows `$( )`, which must be the whole value",
+                    )
+                    .help("put all of it into one `$( )`, or use `{{ }}` for text"),
                 );
                 return Some((None, 0));
             }
@@ -146,8 +170,13 @@ impl Cx<'_> {
             return Some((Some(rest.to_owned()), 1));
         }
         self.report(
-            Diagnostic::error("bad-value", at.to_string(), node.span, "a value that begins with `$` is `$path` or `$( expression )`")
-                .help("for a dollar sign write `$$`"),
+            Diagnostic::error(
+                "bad-value",
+                at.to_string(),
+                node.span,
+                "a value that begins with `$` is `$path` or `$( expression )`",
+            )
+            .help("for a dollar sign write `$$`"),
         );
         Some((None, 0))
     }
@@ -163,9 +192,14 @@ impl Cx<'_> {
             return;
         }
         self.report(
-            Diagnostic::warning("forgotten-dollar", at.to_string(), node.span, format!("`{source}` is text here, though it reads like a path"))
-                .help("write `$` before it for the value, or quotes around it for the text")
-                .fix(Span::new(node.span.source, node.span.start, node.span.start), "$"),
+            Diagnostic::warning(
+                "forgotten-dollar",
+                at.to_string(),
+                node.span,
+                format!("`{source}` is text here, though it reads like a path"),
+            )
+            .help("write `$` before it for the value, or quotes around it for the text")
+            .fix(Span::new(node.span.source, node.span.start, node.span.start), "$"),
         );
     }
 
@@ -195,15 +229,23 @@ impl Cx<'_> {
     fn prompt_file(&mut self, written: &str, node: &Yaml, at: &Route) -> Option<SourceId> {
         let Some(path) = inside(&self.file.folder, written) else {
             self.report(
-                Diagnostic::error("outside-file", at.to_string(), node.span, format!("`{written}` lies outside the flow's folder"))
-                    .help("files of a flow live beside it or below it, so that the folder can be shared"),
+                Diagnostic::error(
+                    "outside-file",
+                    at.to_string(),
+                    node.span,
+                    format!("`{written}` lies outside the flow's folder"),
+                )
+                .help("files of a flow live beside it or below it, so that the folder can be shared"),
             );
             return None;
         };
         if let Some(known) = self.prompt_files.get(&path) {
             return *known;
         }
-        let read = self.files.read(&path).and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned()));
+        let read = self
+            .files
+            .read(&path)
+            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned()));
         let id = match read {
             Ok(text) => Some(self.sources.add(path.clone(), text)),
             Err(why) => {
@@ -267,10 +309,11 @@ impl Cx<'_> {
         let ty = self.need_value(&val, ty, node, at, what);
         match ty {
             Type::List(..) => (val, ty),
+            wrong if is_never(&wrong) => (val, wrong),
             Type::Any | Type::Schema(_) | Type::Union(_) => (val, any_length(Type::Any)),
             other => {
                 self.error("type-mismatch", at, node.span, format!("{what} must be a list, and this is {other}"));
-                (val, any_length(Type::Any))
+                (val, never())
             }
         }
     }
@@ -284,11 +327,18 @@ impl Cx<'_> {
 
     /// Reports when a value can't be of a type.
     pub(super) fn fit(&mut self, val: &Val, ty: Type, node: &Yaml, at: &Route, wanted: &Type, what: &str) {
+        if is_never(&ty) {
+            return;
+        }
         if let Val::Const(_) = val {
             if let Err(issues) = wanted.accept_node(node)
                 && let Some(issue) = issues.first()
             {
-                let rule = if issue.path.is_empty() && matches!(node.to_json(), Value::Null) { "null-value" } else { "type-mismatch" };
+                let rule = if issue.path.is_empty() && matches!(node.to_json(), Value::Null) {
+                    "null-value"
+                } else {
+                    "type-mismatch"
+                };
                 self.error(rule, at, node.span, format!("{what}: {}", issue.message));
             }
             return;

@@ -49,8 +49,8 @@ pub struct Request {
     pub model: String,
     /// The conversation, oldest first.
     pub messages: Vec<Message>,
-    /// The JSON Schema the answer is held to where the server can; the messages do not show it. When the server can't,
-    /// the adapter shows it in the last message by [`crate::answer::show_schema`].
+    /// The JSON Schema the answer is held to where the server can; the messages do not show it. Where the provider does
+    /// not tell the model of it, the adapter shows it in the last message.
     pub schema: Option<Value>,
     /// Settings.
     pub settings: CallSettings,

@@ -5,15 +5,13 @@ use super::document::{Document, Entry, Node, NodeKind, ScalarStyle};
 use super::route::Route;
 use crate::diag::{Diagnostic, Diagnostics, Span};
 
-/// Reports each cut value once, and takes what was cut off out of the tree.
+/// Reports each cut value once; from then on the tree holds what was meant.
 pub(super) fn check(text: &str, document: &mut Document, found: &mut Diagnostics) {
-    let mut check = Check { text, unread: &mut document.unread, found };
-    check.walk(&mut document.root, &Route::default());
+    Check { text, found }.walk(&mut document.root, &Route::default());
 }
 
 struct Check<'a> {
     text: &'a str,
-    unread: &'a mut Vec<Span>,
     found: &'a mut Diagnostics,
 }
 
@@ -32,7 +30,7 @@ impl Check<'_> {
             let here = route.index(i);
             match self.cut_expression(&items[i], items[i + 1..].iter().map(|item| item.span)) {
                 Some((pieces, end)) => {
-                    self.report_cut(items[i].span, end, &here);
+                    items[i] = self.report_cut(items[i].span, end, &here);
                     items.drain(i + 1..=i + pieces);
                 }
                 None => self.walk(&mut items[i], &here),
@@ -63,7 +61,7 @@ impl Check<'_> {
             let rest = entries[i + 1..].iter().take_while(|e| is_alone(e)).map(|e| e.key_span);
             match self.cut_expression(&entries[i].value, rest) {
                 Some((pieces, end)) => {
-                    self.report_cut(entries[i].value.span, end, &here);
+                    entries[i].value = self.report_cut(entries[i].value.span, end, &here);
                     entries.drain(i + 1..=i + pieces);
                 }
                 None => self.walk(&mut entries[i].value, &here),
@@ -92,7 +90,7 @@ impl Check<'_> {
         None
     }
 
-    fn report_cut(&mut self, value: Span, end: usize, at: &Route) {
+    fn report_cut(&mut self, value: Span, end: usize, at: &Route) -> Node {
         let whole = Span::new(value.source, value.start, end);
         let written = &self.text[value.start..end];
         let quoted = if written.contains(['"', '\\']) {
@@ -105,7 +103,7 @@ impl Check<'_> {
                 .help("inside `{ }` and `[ ]` a comma ends a plain value: quote the expression")
                 .fix(whole, quoted),
         );
-        self.unread.push(value);
+        Node { span: whole, kind: NodeKind::Scalar(written.to_owned(), ScalarStyle::Plain) }
     }
 }
 

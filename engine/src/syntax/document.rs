@@ -53,8 +53,8 @@ pub struct Entry {
 pub struct Document {
     /// The top value; an empty mapping when nothing could be read.
     pub root: Node,
-    /// Values that stand for something reported already (an alias, a text taken for a mapping): later stages say
-    /// nothing about them.
+    /// Values that stand for something reported already (an alias, a mapping with a key that is no text): their shape
+    /// says nothing.
     pub unread: Vec<Span>,
     /// False when reading stopped before the end: what is missing may stand in the rest.
     pub whole: bool,

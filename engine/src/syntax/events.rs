@@ -159,6 +159,10 @@ impl<'t> Builder<'t> {
         let span = Span::new(self.source, frame.start, end.unwrap_or(frame.start));
         if frame.unread {
             self.unread.push(span);
+            // What is meant is a text with a hole; it is checked as one.
+            if let Some(meant) = self.text.get(span.start..span.end).filter(|text| text.starts_with("{{")) {
+                return Node { span, kind: NodeKind::Scalar(meant.to_owned(), ScalarStyle::Quoted) };
+            }
         }
         let kind = match frame.kind {
             FrameKind::List(items) => NodeKind::List(items),

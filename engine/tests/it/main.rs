@@ -1,3 +1,6 @@
 //! The engine's tests that need files: flows, vectors, walls.
 
+mod checks;
+mod schema;
 mod tidy;
+mod vectors;
