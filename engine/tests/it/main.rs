@@ -1,5 +1,6 @@
 //! The engine's tests that need files: flows, vectors, walls.
 
+mod bounds;
 mod checks;
 mod schema;
 mod tidy;

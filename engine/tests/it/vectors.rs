@@ -5,7 +5,7 @@ use flow_engine::journal::{Event, Memory, Record};
 use flow_engine::model::scripted::{HashingEmbedder, Rule, Scripted, ScriptedPeople};
 use flow_engine::report::Report;
 use flow_engine::run::ports::{ExecuteJob, Executor, Message, Ports};
-use flow_engine::run::{Cancel, Given, Models, Options, prepare, run};
+use flow_engine::run::{Cancel, Given, Models, Options, RunState, prepare, run};
 use futures::future::{BoxFuture, FutureExt, ready};
 use serde_json::{Map, Value};
 use std::fs;
@@ -36,7 +36,7 @@ struct Ran {
 }
 
 /// Every vector of the fixtures, with the file it is in.
-fn vectors() -> Vec<(String, Value)> {
+pub(crate) fn vectors() -> Vec<(String, Value)> {
     let folder = here().join("tests/fixtures/vectors");
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("the vectors are there").flatten() {
@@ -87,7 +87,8 @@ fn ran(vector: &Value) -> Result<Ran, String> {
     let mut journal = Memory::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.map_err(|e| e.to_string())?;
-    let running = run(&flow, &given, &ports, &options, &Cancel::default(), &mut journal, &mut |_, _| {});
+    let (cancel, mut seen) = (Cancel::default(), |_: &Record, _: &RunState<'_>| {});
+    let running = run(&flow, &given, &ports, &options, &cancel, &mut journal, &mut seen);
     let report = runtime.block_on(running).map_err(|e| e.to_string())?;
     Ok(Ran { report, records: journal.records().to_vec(), model })
 }
