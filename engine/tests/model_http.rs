@@ -423,24 +423,28 @@ async fn a_hosted_provider_without_a_key_is_not_even_asked() {
 
 // Servers below HTTP: what no mock can do.
 
-/// A server of one connection, which reads the request and then does as it is told.
+/// A server of one connection, which reads a request and then does as it is told.
 fn raw(then: impl FnOnce(TcpStream) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
     thread::spawn(move || {
         let (connection, _) = listener.accept().expect("a connection");
-        let (mut reader, mut line, mut length) = (BufReader::new(connection), String::new(), 0);
-        while reader.read_line(&mut line).is_ok_and(|n| n > 2) {
-            if let Some(told) = line.to_lowercase().strip_prefix("content-length:") {
-                length = told.trim().parse().expect("a number");
-            }
-            line.clear();
-        }
-        // To close with bytes unread would throw away what was written.
-        reader.read_exact(&mut vec![0; length]).expect("the whole body");
-        then(reader.into_inner());
+        then(read_request(connection));
     });
     format!("http://{address}")
+}
+
+/// Reads a whole request: to close with bytes unread would throw away what was written.
+fn read_request(connection: TcpStream) -> TcpStream {
+    let (mut reader, mut line, mut length) = (BufReader::new(connection), String::new(), 0);
+    while reader.read_line(&mut line).is_ok_and(|n| n > 2) {
+        if let Some(told) = line.to_lowercase().strip_prefix("content-length:") {
+            length = told.trim().parse().expect("a number");
+        }
+        line.clear();
+    }
+    reader.read_exact(&mut vec![0; length]).expect("the whole body");
+    reader.into_inner()
 }
 
 const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -552,6 +556,25 @@ async fn letting_go_of_an_attempt_closes_its_connection() {
     }
     let waited = tokio::task::spawn_blocking(move || wait.recv_timeout(Duration::from_secs(20))).await;
     waited.unwrap().expect("it was closed");
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again() {
+    let url = raw(|mut connection| {
+        for turn in 0..3 {
+            if turn > 0 {
+                connection = read_request(connection);
+            }
+            let said = framed(&[said("x"), ended("stop")]);
+            connection.write_all(format!("{STREAM_HEAD}{said}e\r\ndata: [DONE]\n\n\r\n").as_bytes()).expect("is read");
+            thread::sleep(Duration::from_millis(5));
+            connection.write_all(b"0\r\n\r\n").expect("is read");
+        }
+    });
+    let model = openai(&url);
+    for _ in 0..3 {
+        assert_eq!(answer(&model, "hi").await.text, "x");
+    }
 }
 
 // Vectors.

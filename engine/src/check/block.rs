@@ -19,7 +19,11 @@ const LOOP_RESULT: [&str; 3] = ["state", "passes", "exit"];
 impl Cx<'_> {
     /// Reads the nodes of a block. Their names stay in scope until the caller goes back to its own mark.
     pub(super) fn block(&mut self, nodes: &Yaml, at: &Route, in_loop: bool) -> Block {
-        let entries: Vec<&Entry> = nodes.entries().iter().filter(|e| self.name_is_free(&e.key, e.key_span, &at.key(&e.key), in_loop)).collect();
+        let entries: Vec<&Entry> = nodes
+            .entries()
+            .iter()
+            .filter(|e| self.name_is_free(&e.key, e.key_span, &at.key(&e.key), in_loop))
+            .collect();
         for entry in &entries {
             let key = at.key(&entry.key).to_string();
             self.env.push(Var { key: Some(key), ..Var::new(&entry.key, Type::Any) });
@@ -53,7 +57,8 @@ impl Cx<'_> {
 
     /// Whether a name may be given here; says why not.
     pub(super) fn name_is_free(&mut self, name: &str, span: Span, at: &Route, in_loop: bool) -> bool {
-        let identifier = name.chars().enumerate().all(|(i, c)| c == '_' || c.is_alphabetic() || (i > 0 && c.is_numeric()));
+        let identifier =
+            name.chars().enumerate().all(|(i, c)| c == '_' || c.is_alphabetic() || (i > 0 && c.is_numeric()));
         if name.is_empty() || !identifier {
             self.report(
                 Diagnostic::error("bad-value", at.to_string(), span, format!("`{name}` can't be a name"))
@@ -70,8 +75,13 @@ impl Cx<'_> {
         }
         if self.env.get(name).is_some() {
             self.report(
-                Diagnostic::error("shadowed-name", at.to_string(), span, format!("`{name}` already has a meaning here"))
-                    .help("a name has one meaning in a block and all that is in it; choose another"),
+                Diagnostic::error(
+                    "shadowed-name",
+                    at.to_string(),
+                    span,
+                    format!("`{name}` already has a meaning here"),
+                )
+                .help("a name has one meaning in a block and all that is in it; choose another"),
             );
             return false;
         }
@@ -115,7 +125,8 @@ impl Cx<'_> {
             let cycle = find_cycle(deps, &done);
             let first = cycle.iter().copied().min().unwrap_or_default();
             let turn = cycle.iter().position(|i| *i == first).unwrap_or_default();
-            let path: Vec<String> = cycle[turn..].iter().chain(&cycle[..=turn]).map(|i| format!("`{}`", entries[*i].key)).collect();
+            let path: Vec<String> =
+                cycle[turn..].iter().chain(&cycle[..=turn]).map(|i| format!("`{}`", entries[*i].key)).collect();
             let entry = entries[first];
             self.report(
                 Diagnostic::error("cycle", at.key(&entry.key).to_string(), entry.key_span, format!("these nodes wait for each other: {}", path.join(" → ")))

@@ -78,7 +78,9 @@ impl Env {
     pub(super) fn forget_loop_names(&mut self) -> Vec<String> {
         let all = std::mem::take(&mut self.facts);
         let (gone, kept) = all.iter().cloned().partition(|f: &String| {
-            ["state", "pass", "prev"].iter().any(|n| f.strip_prefix(n).is_some_and(|r| r.is_empty() || r.starts_with(['.', '['])))
+            ["state", "pass", "prev"]
+                .iter()
+                .any(|n| f.strip_prefix(n).is_some_and(|r| r.is_empty() || r.starts_with(['.', '['])))
         });
         let _: Vec<String> = gone;
         self.facts = kept;
@@ -139,7 +141,9 @@ impl Env {
             CompareOp::Lt | CompareOp::Le | CompareOp::Gt | CompareOp::Ge if truth => {
                 both(self.non_null(a), self.non_null(b))
             }
-            CompareOp::Lt | CompareOp::Le | CompareOp::Gt | CompareOp::Ge | CompareOp::In | CompareOp::NotIn => Vec::new(),
+            CompareOp::Lt | CompareOp::Le | CompareOp::Gt | CompareOp::Ge | CompareOp::In | CompareOp::NotIn => {
+                Vec::new()
+            }
         }
     }
 

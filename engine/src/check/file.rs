@@ -5,8 +5,8 @@ use super::env::Var;
 use super::flow::{FileDef, FlowDef, FlowId, ModelDef, Price, Val};
 use super::join::{known_before_the_run, record};
 use crate::diag::{Diagnostic, nearest};
-use crate::spec::types::{Field, Named, Type, parse_field, parse_named};
 use crate::spec;
+use crate::spec::types::{Field, Named, Type, parse_field, parse_named};
 use crate::syntax::{self, Document, Node as Yaml, Route};
 use crate::value::Value;
 use std::collections::BTreeMap;
@@ -45,7 +45,8 @@ impl Cx<'_> {
         scope.types = parse_named(written, &top.key("types"), &imported, &mut found);
         self.report_all(found);
         let own = |name: &String| written.get(name).is_some();
-        let types: Named = scope.types.iter().filter(|(name, _)| own(name)).map(|(n, t)| (n.clone(), t.clone())).collect();
+        let types: Named =
+            scope.types.iter().filter(|(name, _)| own(name)).map(|(n, t)| (n.clone(), t.clone())).collect();
         let params = self.params(&document.root, &scope);
         scope.params = Some(record(params.iter().map(|f| (f.name.clone(), known_before_the_run(f.ty.clone())))));
         let presets = self.presets(&document.root, &params);
@@ -72,14 +73,22 @@ impl Cx<'_> {
             let at = at.key(&entry.key);
             let Some(written) = entry.value.text() else { continue };
             let Some(path) = super::value::inside(&scope.folder, written) else {
-                self.error("outside-file", &at, entry.value.span, format!("`{written}` lies outside the flow's folder"));
+                self.error(
+                    "outside-file",
+                    &at,
+                    entry.value.span,
+                    format!("`{written}` lies outside the flow's folder"),
+                );
                 continue;
             };
             if importing.contains(&path) {
                 self.error("recursion", &at, entry.value.span, format!("`{written}` imports this file"));
                 continue;
             }
-            let text = self.files.read(&path).and_then(|b| String::from_utf8(b).map_err(|_| "it is not UTF-8 text".to_owned()));
+            let text = self
+                .files
+                .read(&path)
+                .and_then(|b| String::from_utf8(b).map_err(|_| "it is not UTF-8 text".to_owned()));
             let text = match text {
                 Ok(text) => text,
                 Err(why) => {
@@ -101,7 +110,8 @@ impl Cx<'_> {
 
     fn fields(&mut self, node: &Yaml, at: &Route, types: &Named) -> Vec<Field> {
         let mut found = crate::diag::Diagnostics::default();
-        let fields = node.entries().iter().map(|e| parse_field(&e.key, &e.value, &at.key(&e.key), types, &mut found)).collect();
+        let fields =
+            node.entries().iter().map(|e| parse_field(&e.key, &e.value, &at.key(&e.key), types, &mut found)).collect();
         self.report_all(found);
         fields
     }
@@ -139,7 +149,12 @@ impl Cx<'_> {
                 let at = at.key(&preset.key).key(&entry.key);
                 let Some(field) = params.iter().find(|f| f.name == entry.key) else {
                     let similar = nearest(&entry.key, params.iter().map(|f| f.name.as_str())).map(str::to_owned);
-                    let mut found = Diagnostic::error("unknown-name", at.to_string(), entry.key_span, format!("there is no param `{}`", entry.key));
+                    let mut found = Diagnostic::error(
+                        "unknown-name",
+                        at.to_string(),
+                        entry.key_span,
+                        format!("there is no param `{}`", entry.key),
+                    );
                     if let Some(similar) = similar {
                         found = found.help(format!("a similar param exists: `{similar}`")).fix(entry.key_span, similar);
                     }
@@ -169,17 +184,30 @@ impl Cx<'_> {
         self.env.push(Var { key: Some(format!("params:{}", self.file.id)), ..Var::new("params", params) });
         for entry in root.get("models").map(Yaml::entries).unwrap_or_default() {
             let at = at.key(&entry.key);
-            let uses: Vec<String> =
-                entry.value.get("use").map(Yaml::items).unwrap_or_default().iter().filter_map(|n| n.text().map(str::to_owned)).collect();
+            let uses: Vec<String> = entry
+                .value
+                .get("use")
+                .map(Yaml::items)
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|n| n.text().map(str::to_owned))
+                .collect();
             for (i, model) in entry.value.get("use").map(Yaml::items).unwrap_or_default().iter().enumerate() {
                 if model.text().is_some_and(|m| !m.contains('/')) {
                     self.report(
-                        Diagnostic::error("bad-value", at.key("use").index(i).to_string(), model.span, format!("`{}` names no provider", model.text().unwrap_or_default()))
-                            .help("write `provider/model`, as in `openai/gpt-4o` or `ollama/qwen2.5-coder`"),
+                        Diagnostic::error(
+                            "bad-value",
+                            at.key("use").index(i).to_string(),
+                            model.span,
+                            format!("`{}` names no provider", model.text().unwrap_or_default()),
+                        )
+                        .help("write `provider/model`, as in `openai/gpt-4o` or `ollama/qwen2.5-coder`"),
                     );
                 }
             }
-            let rate = |key: &str| entry.value.get("price").and_then(|p| p.get(key)).and_then(|n| n.text()?.parse::<f64>().ok());
+            let rate = |key: &str| {
+                entry.value.get("price").and_then(|p| p.get(key)).and_then(|n| n.text()?.parse::<f64>().ok())
+            };
             let price = rate("in").zip(rate("out")).map(|(input, output)| Price { input, output });
             let settings = self.alias_settings(&entry.value, &at);
             models.insert(entry.key.clone(), ModelDef { uses, settings, price });
@@ -234,14 +262,27 @@ impl Cx<'_> {
     }
 
     /// Sub-flows in the order that those called come first. A call that closes a circle is told where it stands.
-    fn visit(&mut self, name: &str, at: &Route, span: crate::diag::Span, subs: &[syntax::Entry], state: &mut [Visit], order: &mut Vec<usize>) {
+    fn visit(
+        &mut self,
+        name: &str,
+        at: &Route,
+        span: crate::diag::Span,
+        subs: &[syntax::Entry],
+        state: &mut [Visit],
+        order: &mut Vec<usize>,
+    ) {
         let Some(index) = subs.iter().position(|s| s.key == name) else { return };
         match state[index] {
             Visit::Done => return,
             Visit::Open => {
                 self.report(
-                    Diagnostic::error("recursion", at.to_string(), span, format!("flow `{name}` reaches itself, so nothing bounds it"))
-                        .help("a loop with `state` says what recursion would"),
+                    Diagnostic::error(
+                        "recursion",
+                        at.to_string(),
+                        span,
+                        format!("flow `{name}` reaches itself, so nothing bounds it"),
+                    )
+                    .help("a loop with `state` says what recursion would"),
                 );
                 return;
             }

@@ -21,7 +21,14 @@ enum Takes {
 }
 
 impl Cx<'_> {
-    pub(super) fn infer_filter(&mut self, name: &str, value: &Ast, args: &[KeyArg], whole: &Ast, place: &Place) -> Type {
+    pub(super) fn infer_filter(
+        &mut self,
+        name: &str,
+        value: &Ast,
+        args: &[KeyArg],
+        whole: &Ast,
+        place: &Place,
+    ) -> Type {
         let given = self.infer(value, place);
         let arg_types = self.infer_args(args, place);
         let takes = takes(name);
@@ -54,7 +61,9 @@ impl Cx<'_> {
                 let min = matches!(length.min, Some(Bound::Fixed(n)) if n > 0).then_some(Bound::Fixed(1));
                 Type::List(Box::new(item), Length { min, max: length.max })
             }
-            "select" if args.is_empty() => Type::List(Box::new(without_null(item)), Length { min: None, max: length.max }),
+            "select" if args.is_empty() => {
+                Type::List(Box::new(without_null(item)), Length { min: None, max: length.max })
+            }
             "select" | "reject" => Type::List(Box::new(item), Length { min: None, max: length.max }),
             "selectattr" | "rejectattr" => {
                 if let Some(path) = args.first() {
@@ -85,8 +94,13 @@ impl Cx<'_> {
             },
             "take" => {
                 let most = match arg_types.first() {
-                    Some(Type::Integer(Range { max: Some(m), .. })) if m.is_finite() => {
-                        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a small non-negative number")]
+                    Some(Type::Integer(Range { max: Some(m), .. })) if m.is_finite() =>
+                    {
+                        #[expect(
+                            clippy::cast_possible_truncation,
+                            clippy::cast_sign_loss,
+                            reason = "clamped to a small non-negative number"
+                        )]
                         Some(Bound::Fixed(m.clamp(0.0, 1e15) as u64))
                     }
                     Some(Type::Integer(Range { max: Some(_), .. })) => Some(Bound::Flow("its length".to_owned())),
@@ -111,8 +125,13 @@ impl Cx<'_> {
             },
             "round_robin" => {
                 let max = match arg_types.first() {
-                    Some(Type::Integer(Range { max: Some(m), .. })) if m.is_finite() => {
-                        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a small non-negative number")]
+                    Some(Type::Integer(Range { max: Some(m), .. })) if m.is_finite() =>
+                    {
+                        #[expect(
+                            clippy::cast_possible_truncation,
+                            clippy::cast_sign_loss,
+                            reason = "clamped to a small non-negative number"
+                        )]
                         Some(Bound::Fixed(m.clamp(0.0, 1e15) as u64))
                     }
                     _ => None,
@@ -126,7 +145,10 @@ impl Cx<'_> {
                 };
                 let group = record([
                     ("key".to_owned(), key),
-                    ("items".to_owned(), Type::List(Box::new(item), Length { min: Some(Bound::Fixed(1)), max: length.max.clone() })),
+                    (
+                        "items".to_owned(),
+                        Type::List(Box::new(item), Length { min: Some(Bound::Fixed(1)), max: length.max.clone() }),
+                    ),
                     ("size".to_owned(), integer(Some(1.0), None)),
                 ]);
                 let min = matches!(length.min, Some(Bound::Fixed(n)) if n > 0).then_some(Bound::Fixed(1));
@@ -134,7 +156,13 @@ impl Cx<'_> {
             }
             "kmeans" => {
                 let cluster = record([
-                    ("items".to_owned(), Type::List(Box::new(item.clone()), Length { min: Some(Bound::Fixed(1)), max: length.max.clone() })),
+                    (
+                        "items".to_owned(),
+                        Type::List(
+                            Box::new(item.clone()),
+                            Length { min: Some(Bound::Fixed(1)), max: length.max.clone() },
+                        ),
+                    ),
                     ("size".to_owned(), integer(Some(1.0), None)),
                     ("nearest".to_owned(), item),
                 ]);
@@ -215,10 +243,12 @@ impl Cx<'_> {
 fn takes(filter: &str) -> Takes {
     match filter {
         "length" | "count" => Takes::Sized,
-        "sort" | "unique" | "select" | "reject" | "selectattr" | "rejectattr" | "map" | "take" | "flatten" | "group_by"
-        | "kmeans" | "round_robin" | "majority" | "shuffle" | "choice" | "sum" | "bullets" => Takes::List,
+        "sort" | "unique" | "select" | "reject" | "selectattr" | "rejectattr" | "map" | "take" | "flatten"
+        | "group_by" | "kmeans" | "round_robin" | "majority" | "shuffle" | "choice" | "sum" | "bullets" => Takes::List,
         // `first`, `last`, `join`, `list`, `reverse`, `min` and `max` also go through text or records.
-        "first" | "last" | "join" | "list" | "reverse" | "min" | "max" | "batch" | "slice" | "items" | "dictsort" => Takes::Sized,
+        "first" | "last" | "join" | "list" | "reverse" | "min" | "max" | "batch" | "slice" | "items" | "dictsort" => {
+            Takes::Sized
+        }
         "trim" | "upper" | "lower" | "replace" | "split" | "lines" | "matches" | "clip" | "functions" | "title"
         | "capitalize" | "indent" => Takes::Text,
         "abs" | "round" => Takes::Number,
@@ -229,8 +259,21 @@ fn takes(filter: &str) -> Takes {
 fn gives_text(filter: &str) -> bool {
     matches!(
         filter,
-        "trim" | "upper" | "lower" | "replace" | "clip" | "fence" | "bullets" | "to_yaml" | "to_json" | "join" | "hash"
-            | "string" | "title" | "capitalize" | "indent"
+        "trim"
+            | "upper"
+            | "lower"
+            | "replace"
+            | "clip"
+            | "fence"
+            | "bullets"
+            | "to_yaml"
+            | "to_json"
+            | "join"
+            | "hash"
+            | "string"
+            | "title"
+            | "capitalize"
+            | "indent"
     )
 }
 

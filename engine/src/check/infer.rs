@@ -187,8 +187,13 @@ impl Cx<'_> {
         let span = place.span(&self.sources, ast.start, ast.end);
         let shown = path(ast).map_or_else(|| "this".to_owned(), |p| format!("`{p}`"));
         self.report(
-            Diagnostic::error("null-value", place.at.to_string(), span, format!("{shown} may be null, and {what} must not be"))
-                .help("rule null out first: `x if y is not none else z`, `x or z`, or a `when` on this node"),
+            Diagnostic::error(
+                "null-value",
+                place.at.to_string(),
+                span,
+                format!("{shown} may be null, and {what} must not be"),
+            )
+            .help("rule null out first: `x if y is not none else z`, `x or z`, or a `when` on this node"),
         );
         without_null(ty)
     }
@@ -231,8 +236,10 @@ impl Cx<'_> {
             // An error that was told: nothing more is known.
             Type::Union(members) if members.is_empty() => never(),
             Type::Union(members) => {
-                let with: Vec<&Type> =
-                    members.iter().filter(|m| !matches!(m, Type::Record(f) if f.iter().all(|f| f.name != name))).collect();
+                let with: Vec<&Type> = members
+                    .iter()
+                    .filter(|m| !matches!(m, Type::Record(f) if f.iter().all(|f| f.name != name)))
+                    .collect();
                 if with.iter().all(|m| matches!(m, Type::Null)) {
                     // No record of the union has it: tell it of the first that could.
                     let known: Vec<&str> = members.iter().flat_map(|m| fields_of(m)).collect();
@@ -249,7 +256,13 @@ impl Cx<'_> {
                 }
                 ty
             }
-            Type::Boolean | Type::Integer(_) | Type::Number(_) | Type::Text(_) | Type::Code | Type::Literals(_) | Type::List(..) => {
+            Type::Boolean
+            | Type::Integer(_)
+            | Type::Number(_)
+            | Type::Text(_)
+            | Type::Code
+            | Type::Literals(_)
+            | Type::List(..) => {
                 self.unknown_path(name, &[], ast, place);
                 never()
             }
@@ -308,7 +321,9 @@ impl Cx<'_> {
                 Type::Number(Range::default())
             }
             (op, Type::Integer(x), Type::Integer(y)) => Type::Integer(combine(op, x, y)),
-            (op, Type::Integer(x) | Type::Number(x), Type::Integer(y) | Type::Number(y)) => Type::Number(combine(op, x, y)),
+            (op, Type::Integer(x) | Type::Number(x), Type::Integer(y) | Type::Number(y)) => {
+                Type::Number(combine(op, x, y))
+            }
             (BinOp::Mul, x, Type::Integer(_)) if is_text(&x) => text(),
             (_, x, y) if is_union(&x) || is_union(&y) => Type::Any,
             (_, x, y) => {
@@ -348,7 +363,8 @@ impl Cx<'_> {
 
     /// A word that the other side can never be is a slip.
     fn compare_literals(&mut self, a: &Ast, ty: &Type, word: &Ast, word_ty: &Type, place: &Place) {
-        let (Type::Literals(words), AstKind::Const(value @ Value::String(_))) = (without_null(ty.clone()), &word.kind) else {
+        let (Type::Literals(words), AstKind::Const(value @ Value::String(_))) = (without_null(ty.clone()), &word.kind)
+        else {
             return;
         };
         if matches!(a.kind, AstKind::Const(_)) || words.contains(value) || matches!(word_ty, Type::Null) {
@@ -380,11 +396,16 @@ impl Cx<'_> {
             Some(Type::Integer(r)) => *r,
             _ => Range::default(),
         };
-        let (from, to) = if args.len() == 1 { (Range { min: Some(0.0), max: Some(0.0) }, ends(0)) } else { (ends(0), ends(1)) };
+        let (from, to) =
+            if args.len() == 1 { (Range { min: Some(0.0), max: Some(0.0) }, ends(0)) } else { (ends(0), ends(1)) };
         let step = if args.len() == 3 { ends(2).min.unwrap_or(1.0).max(1.0) } else { 1.0 };
         let count = |high: Option<f64>, low: Option<f64>| match (high, low) {
             (Some(high), _) if high.is_infinite() => Some(Bound::Flow("its length".to_owned())),
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a small non-negative number")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "clamped to a small non-negative number"
+            )]
             (Some(high), Some(low)) => Some(Bound::Fixed(((high - low) / step).ceil().clamp(0.0, 1e15) as u64)),
             _ => None,
         };
@@ -471,12 +492,18 @@ fn sign_of(op: BinOp) -> &'static str {
 
 /// The range of a result, from the ranges of its operands.
 fn combine(op: BinOp, a: Range, b: Range) -> Range {
-    let both = |x: Option<f64>, y: Option<f64>, f: fn(f64, f64) -> f64| x.zip(y).map(|(x, y)| f(x, y)).filter(|v| !v.is_nan());
+    let both =
+        |x: Option<f64>, y: Option<f64>, f: fn(f64, f64) -> f64| x.zip(y).map(|(x, y)| f(x, y)).filter(|v| !v.is_nan());
     match op {
         BinOp::Add => Range { min: both(a.min, b.min, |x, y| x + y), max: both(a.max, b.max, |x, y| x + y) },
         BinOp::Sub => Range { min: both(a.min, b.max, |x, y| x - y), max: both(a.max, b.min, |x, y| x - y) },
         BinOp::Mul => {
-            let corners = [both(a.min, b.min, |x, y| x * y), both(a.min, b.max, |x, y| x * y), both(a.max, b.min, |x, y| x * y), both(a.max, b.max, |x, y| x * y)];
+            let corners = [
+                both(a.min, b.min, |x, y| x * y),
+                both(a.min, b.max, |x, y| x * y),
+                both(a.max, b.min, |x, y| x * y),
+                both(a.max, b.max, |x, y| x * y),
+            ];
             match corners {
                 [Some(w), Some(x), Some(y), Some(z)] => {
                     Range { min: Some(w.min(x).min(y).min(z)), max: Some(w.max(x).max(y).max(z)) }
@@ -488,7 +515,9 @@ fn combine(op: BinOp, a: Range, b: Range) -> Range {
             Range { min: Some(0.0), max: both(a.max, b.min, |x, y| (x / y).floor()) }
         }
         BinOp::Rem if b.min.is_some_and(|m| m >= 1.0) => Range { min: Some(0.0), max: b.max.map(|m| m - 1.0) },
-        BinOp::FloorDiv | BinOp::Rem | BinOp::Pow | BinOp::Div | BinOp::Concat | BinOp::And | BinOp::Or => Range::default(),
+        BinOp::FloorDiv | BinOp::Rem | BinOp::Pow | BinOp::Div | BinOp::Concat | BinOp::And | BinOp::Or => {
+            Range::default()
+        }
     }
 }
 

@@ -36,10 +36,9 @@ pub(super) fn join(a: Type, b: Type) -> Type {
         {
             text()
         }
-        (Type::List(a, m), Type::List(b, n)) => Type::List(
-            Box::new(join(*a, *b)),
-            Length { min: low(m.min, n.min), max: high(m.max, n.max) },
-        ),
+        (Type::List(a, m), Type::List(b, n)) => {
+            Type::List(Box::new(join(*a, *b)), Length { min: low(m.min, n.min), max: high(m.max, n.max) })
+        }
         (Type::Record(a), Type::Record(b))
             if a.len() == b.len() && a.iter().all(|f| b.iter().any(|g| g.name == f.name)) =>
         {
@@ -75,7 +74,9 @@ enum Kind {
 
 fn join_kind(a: &Type, b: &Type) -> Kind {
     let together = match (a, b) {
-        (Type::Record(a), Type::Record(b)) => a.len() == b.len() && a.iter().all(|f| b.iter().any(|g| g.name == f.name)),
+        (Type::Record(a), Type::Record(b)) => {
+            a.len() == b.len() && a.iter().all(|f| b.iter().any(|g| g.name == f.name))
+        }
         (Type::List(..), Type::List(..)) | (Type::Literals(_), Type::Literals(_)) => true,
         (Type::Integer(_) | Type::Number(_), Type::Integer(_) | Type::Number(_)) => true,
         (Type::Text(_) | Type::Code, Type::Text(_) | Type::Code) => true,
@@ -160,9 +161,7 @@ pub(super) fn widen(ty: Type) -> Type {
         Type::Number(_) => Type::Number(Range::default()),
         Type::Literals(words) if words.len() == 1 && words[0].is_string() => text(),
         Type::List(item, _) => any_length(widen(*item)),
-        Type::Record(fields) => {
-            Type::Record(fields.into_iter().map(|f| Field { ty: widen(f.ty), ..f }).collect())
-        }
+        Type::Record(fields) => Type::Record(fields.into_iter().map(|f| Field { ty: widen(f.ty), ..f }).collect()),
         Type::Union(members) => members.into_iter().map(widen).fold(never(), join),
         other => other,
     }

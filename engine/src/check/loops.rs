@@ -87,7 +87,12 @@ impl Cx<'_> {
             Type::Union(members) if members.is_empty() => true,
             Type::Any | Type::Schema(_) | Type::Union(_) => false,
             other => {
-                self.error("type-mismatch", &at, max.span, format!("`max` must be a whole number, and this is {other}"));
+                self.error(
+                    "type-mismatch",
+                    &at,
+                    max.span,
+                    format!("`max` must be a whole number, and this is {other}"),
+                );
                 true
             }
         };
@@ -103,7 +108,16 @@ impl Cx<'_> {
 
     /// Finds types of state and `prev` that hold for every pass, silently.
     #[expect(clippy::too_many_arguments, reason = "the parts of one loop, read once and passed on")]
-    fn settle(&mut self, yaml: &Yaml, at: &Route, body: &Yaml, body_at: &Route, item: &Option<(String, Type)>, passes: &Length, carried: &mut Carried) {
+    fn settle(
+        &mut self,
+        yaml: &Yaml,
+        at: &Route,
+        body: &Yaml,
+        body_at: &Route,
+        item: &Option<(String, Type)>,
+        passes: &Length,
+        carried: &mut Carried,
+    ) {
         for round in 0..ROUNDS {
             let result = self.muted(|cx| cx.pass(yaml, at, body, body_at, item, passes, carried));
             let mut settled = true;
@@ -129,7 +143,16 @@ impl Cx<'_> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one loop, read once and passed on")]
-    fn pass(&mut self, yaml: &Yaml, at: &Route, body: &Yaml, body_at: &Route, item: &Option<(String, Type)>, passes: &Length, carried: &Carried) -> PassResult {
+    fn pass(
+        &mut self,
+        yaml: &Yaml,
+        at: &Route,
+        body: &Yaml,
+        body_at: &Route,
+        item: &Option<(String, Type)>,
+        passes: &Length,
+        carried: &Carried,
+    ) -> PassResult {
         let mark = self.env.mark();
         let facts = self.env.forget_loop_names();
         if let Some((name, ty)) = item {
@@ -137,10 +160,8 @@ impl Cx<'_> {
         }
         self.env.push(Var::new("state", if self.names_only { Type::Any } else { record(carried.state.clone()) }));
         self.env.push(Var::new("prev", carried.prev.clone()));
-        let pass = record([
-            ("n".to_owned(), integer(Some(1.0), count_max(passes))),
-            ("last".to_owned(), Type::Boolean),
-        ]);
+        let pass =
+            record([("n".to_owned(), integer(Some(1.0), count_max(passes))), ("last".to_owned(), Type::Boolean)]);
         self.env.push(Var::new("pass", pass));
         let block = self.block(body, body_at, true);
         let body_types = block.nodes.iter().map(|n| (n.id.clone(), n.ty.clone())).collect();
@@ -185,7 +206,12 @@ impl Cx<'_> {
                 _ => Vec::new(),
             };
             if let Some(extra) = fields.iter().find(|f| !known(&f.name)) {
-                self.error("state-key", &at, next.span, format!("the record has `{}`, which is no name of `state`", extra.name));
+                self.error(
+                    "state-key",
+                    &at,
+                    next.span,
+                    format!("the record has `{}`, which is no name of `state`", extra.name),
+                );
             }
             return (Next::Record(val), fields.into_iter().map(|f| (f.name, f.ty)).collect());
         }
@@ -195,9 +221,16 @@ impl Cx<'_> {
             let at = at.key(&entry.key);
             if !known(&entry.key) {
                 let similar = nearest(&entry.key, carried.state.iter().map(|(n, _)| n.as_str())).map(str::to_owned);
-                let mut found = Diagnostic::error("state-key", at.to_string(), entry.key_span, format!("`{}` is no name of `state`", entry.key));
+                let mut found = Diagnostic::error(
+                    "state-key",
+                    at.to_string(),
+                    entry.key_span,
+                    format!("`{}` is no name of `state`", entry.key),
+                );
                 found = match similar {
-                    Some(similar) => found.help(format!("a similar name is there: `{similar}`")).fix(entry.key_span, similar),
+                    Some(similar) => {
+                        found.help(format!("a similar name is there: `{similar}`")).fix(entry.key_span, similar)
+                    }
                     None => found.help("give it its first value in `state`"),
                 };
                 self.report(found);
@@ -225,8 +258,13 @@ impl Cx<'_> {
             (None, Some(source)) => (source, false),
             (None, None) => {
                 self.report(
-                    Diagnostic::error("bad-value", at.to_string(), node.span, format!("`{written}` does not say which pass to take"))
-                        .help("write `last`, `all`, `min(expression)` or `max(expression)`"),
+                    Diagnostic::error(
+                        "bad-value",
+                        at.to_string(),
+                        node.span,
+                        format!("`{written}` does not say which pass to take"),
+                    )
+                    .help("write `last`, `all`, `min(expression)` or `max(expression)`"),
                 );
                 return Take::Last;
             }

@@ -54,8 +54,13 @@ impl Cx<'_> {
             let skips = yaml.get("on_error").and_then(Yaml::text) == Some("skip");
             if yaml.get("when").is_none() && !skips {
                 self.report(
-                    Diagnostic::error("missing-key", at.key("else").to_string(), other.key_span, "`else` is the value of a skipped node, and this one is never skipped")
-                        .help("give the node a `when`, or `on_error: skip`"),
+                    Diagnostic::error(
+                        "missing-key",
+                        at.key("else").to_string(),
+                        other.key_span,
+                        "`else` is the value of a skipped node, and this one is never skipped",
+                    )
+                    .help("give the node a `when`, or `on_error: skip`"),
                 );
             }
             let here = self.env.mark();
@@ -83,7 +88,8 @@ impl Cx<'_> {
 
         let mut one = self.repeat_and_verb(&mut node, yaml, verb, at);
         if let Repeat::Each(each) = &node.repeat {
-            let failed_is_null = !matches!(&each.allow_failed, AllowFailed::Count(Val::Const(n)) if n.as_i64() == Some(0));
+            let failed_is_null =
+                !matches!(&each.allow_failed, AllowFailed::Count(Val::Const(n)) if n.as_i64() == Some(0));
             let item = if failed_is_null { join(one.ty, Type::Null) } else { one.ty };
             one.ty = Type::List(Box::new(item), one.each_length);
         }
@@ -251,12 +257,18 @@ impl Cx<'_> {
             self.unbounded_list(list, &at.key("in"), "each");
         }
         let name = self.item_name(yaml, at);
-        let at_once = yaml.get("at_once").map(|n| self.typed_value(n, &at.key("at_once"), &count_type(1.0), "`at_once`"));
+        let at_once =
+            yaml.get("at_once").map(|n| self.typed_value(n, &at.key("at_once"), &count_type(1.0), "`at_once`"));
         let allow_failed = match yaml.get("allow_failed") {
             None => AllowFailed::Count(Val::Const(Arc::new(Value::from(0)))),
             Some(node) => match node.text().and_then(|t| t.strip_suffix('%')).map(|t| t.trim().parse::<f64>()) {
                 Some(Ok(percent)) => AllowFailed::Percent(percent),
-                _ => AllowFailed::Count(self.typed_value(node, &at.key("allow_failed"), &count_type(0.0), "`allow_failed`")),
+                _ => AllowFailed::Count(self.typed_value(
+                    node,
+                    &at.key("allow_failed"),
+                    &count_type(0.0),
+                    "`allow_failed`",
+                )),
             },
         };
         let item = item_of(&list_ty);
@@ -278,8 +290,13 @@ impl Cx<'_> {
             return;
         }
         self.report(
-            Diagnostic::error("unbounded-loop", at.to_string(), node.span, format!("nothing says how long the list of `{key}` can be"))
-                .help("give its type a length, such as `\"[string] ..20\"`, or take so many: `$( list | take(20) )`"),
+            Diagnostic::error(
+                "unbounded-loop",
+                at.to_string(),
+                node.span,
+                format!("nothing says how long the list of `{key}` can be"),
+            )
+            .help("give its type a length, such as `\"[string] ..20\"`, or take so many: `$( list | take(20) )`"),
         );
     }
 
@@ -361,8 +378,14 @@ pub(super) fn count_type(min: f64) -> Type {
 
 /// The length of a list whose count is a number of this type.
 pub(super) fn length_of_count(ty: &Type) -> Length {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a small non-negative number")]
-    let bound = |x: f64| if x.is_finite() { Bound::Fixed(x.clamp(0.0, 1e15) as u64) } else { Bound::Flow("its length".to_owned()) };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to a small non-negative number"
+    )]
+    let bound = |x: f64| {
+        if x.is_finite() { Bound::Fixed(x.clamp(0.0, 1e15) as u64) } else { Bound::Flow("its length".to_owned()) }
+    };
     match ty {
         Type::Integer(r) => Length { min: r.min.filter(|m| m.is_finite()).map(bound), max: r.max.map(bound) },
         _ => Length::default(),

@@ -13,12 +13,19 @@ impl Cx<'_> {
         for (i, later) in spoken.iter().enumerate() {
             if later.at_once {
                 self.report(
-                    Diagnostic::error("thread-conflict", later.at.to_string(), later.span, format!("several would speak in thread `{}` at once", later.thread))
-                        .help("a sub-flow gives each item a thread of its own"),
+                    Diagnostic::error(
+                        "thread-conflict",
+                        later.at.to_string(),
+                        later.span,
+                        format!("several would speak in thread `{}` at once", later.thread),
+                    )
+                    .help("a sub-flow gives each item a thread of its own"),
                 );
                 continue;
             }
-            let other = spoken[..i].iter().find(|earlier| earlier.thread == later.thread && !earlier.at_once && !self.ordered(earlier, later));
+            let other = spoken[..i]
+                .iter()
+                .find(|earlier| earlier.thread == later.thread && !earlier.at_once && !self.ordered(earlier, later));
             if let Some(other) = other {
                 let found = Diagnostic::error(
                     "thread-conflict",
@@ -33,7 +40,8 @@ impl Cx<'_> {
     }
 
     fn ordered(&self, a: &Spoken, b: &Spoken) -> bool {
-        let Some((&(block, i), &(_, j))) = a.trail.iter().zip(&b.trail).find(|((x, i), (y, j))| x == y && i != j) else {
+        let Some((&(block, i), &(_, j))) = a.trail.iter().zip(&b.trail).find(|((x, i), (y, j))| x == y && i != j)
+        else {
             return true;
         };
         self.reaches(block, i, j) || self.reaches(block, j, i)

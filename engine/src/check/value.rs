@@ -18,16 +18,29 @@ impl Cx<'_> {
         let source = node.text()?;
         if source.trim_start().starts_with('$') {
             self.report(
-                Diagnostic::error("dollar-in-expression", at.to_string(), node.span, "a condition is a bare expression, without `$`")
-                    .help("leave the `$` away: `when: node.field`")
-                    .fix(node.span, source.trim().trim_start_matches("$(").trim_start_matches('$').trim_end_matches(')').trim()),
+                Diagnostic::error(
+                    "dollar-in-expression",
+                    at.to_string(),
+                    node.span,
+                    "a condition is a bare expression, without `$`",
+                )
+                .help("leave the `$` away: `when: node.field`")
+                .fix(
+                    node.span,
+                    source.trim().trim_start_matches("$(").trim_start_matches('$').trim_end_matches(')').trim(),
+                ),
             );
             return None;
         }
         if source.contains("{{") {
             self.report(
-                Diagnostic::error("bad-expression", at.to_string(), node.span, "a condition is a bare expression, without `{{ }}`")
-                    .help("write the expression alone: `when: node.field`"),
+                Diagnostic::error(
+                    "bad-expression",
+                    at.to_string(),
+                    node.span,
+                    "a condition is a bare expression, without `{{ }}`",
+                )
+                .help("write the expression alone: `when: node.field`"),
             );
             return None;
         }
@@ -58,7 +71,11 @@ impl Cx<'_> {
             () => "bad-expression",
         };
         let found = Diagnostic::error(rule, place.at.to_string(), span, wrong.message.clone());
-        self.report(if rule == "dollar-in-expression" { found.help("names inside an expression stand without `$`") } else { found });
+        self.report(if rule == "dollar-in-expression" {
+            found.help("names inside an expression stand without `$`")
+        } else {
+            found
+        });
     }
 
     /// A value as written, and its type.
@@ -66,7 +83,8 @@ impl Cx<'_> {
         match &node.kind {
             NodeKind::Scalar(source, style) => self.scalar_value(node, source, *style, at),
             NodeKind::List(items) => {
-                let read: Vec<(Val, Type)> = items.iter().enumerate().map(|(i, n)| self.value(n, &at.index(i))).collect();
+                let read: Vec<(Val, Type)> =
+                    items.iter().enumerate().map(|(i, n)| self.value(n, &at.index(i))).collect();
                 let count = Some(Bound::Fixed(items.len() as u64));
                 let item = read.iter().map(|(_, ty)| ty.clone()).fold(never(), join);
                 let ty = Type::List(Box::new(item), Length { min: count.clone(), max: count });
@@ -128,15 +146,21 @@ impl Cx<'_> {
         if let Some(open) = rest.strip_prefix('(') {
             let Some(end) = closing(open) else {
                 self.report(
-                    Diagnostic::error("unbalanced-dollar", at.to_string(), node.span, "`$(` is not closed")
-                        .help("close it with `)`; in `{ }` or `[ ]` quote the whole value, for YAML ends it at a comma"),
+                    Diagnostic::error("unbalanced-dollar", at.to_string(), node.span, "`$(` is not closed").help(
+                        "close it with `)`; in `{ }` or `[ ]` quote the whole value, for YAML ends it at a comma",
+                    ),
                 );
                 return Some((None, 0));
             };
             if !open[end + 1..].trim().is_empty() {
                 self.report(
-                    Diagnostic::error("bad-value", at.to_string(), node.span, "text follows `$( )`, which must be the whole value")
-                        .help("put all of it into one `$( )`, or use `{{ }}` for text"),
+                    Diagnostic::error(
+                        "bad-value",
+                        at.to_string(),
+                        node.span,
+                        "text follows `$( )`, which must be the whole value",
+                    )
+                    .help("put all of it into one `$( )`, or use `{{ }}` for text"),
                 );
                 return Some((None, 0));
             }
@@ -146,8 +170,13 @@ impl Cx<'_> {
             return Some((Some(rest.to_owned()), 1));
         }
         self.report(
-            Diagnostic::error("bad-value", at.to_string(), node.span, "a value that begins with `$` is `$path` or `$( expression )`")
-                .help("for a dollar sign write `$$`"),
+            Diagnostic::error(
+                "bad-value",
+                at.to_string(),
+                node.span,
+                "a value that begins with `$` is `$path` or `$( expression )`",
+            )
+            .help("for a dollar sign write `$$`"),
         );
         Some((None, 0))
     }
@@ -163,9 +192,14 @@ impl Cx<'_> {
             return;
         }
         self.report(
-            Diagnostic::warning("forgotten-dollar", at.to_string(), node.span, format!("`{source}` is text here, though it reads like a path"))
-                .help("write `$` before it for the value, or quotes around it for the text")
-                .fix(Span::new(node.span.source, node.span.start, node.span.start), "$"),
+            Diagnostic::warning(
+                "forgotten-dollar",
+                at.to_string(),
+                node.span,
+                format!("`{source}` is text here, though it reads like a path"),
+            )
+            .help("write `$` before it for the value, or quotes around it for the text")
+            .fix(Span::new(node.span.source, node.span.start, node.span.start), "$"),
         );
     }
 
@@ -195,15 +229,23 @@ impl Cx<'_> {
     fn prompt_file(&mut self, written: &str, node: &Yaml, at: &Route) -> Option<SourceId> {
         let Some(path) = inside(&self.file.folder, written) else {
             self.report(
-                Diagnostic::error("outside-file", at.to_string(), node.span, format!("`{written}` lies outside the flow's folder"))
-                    .help("files of a flow live beside it or below it, so that the folder can be shared"),
+                Diagnostic::error(
+                    "outside-file",
+                    at.to_string(),
+                    node.span,
+                    format!("`{written}` lies outside the flow's folder"),
+                )
+                .help("files of a flow live beside it or below it, so that the folder can be shared"),
             );
             return None;
         };
         if let Some(known) = self.prompt_files.get(&path) {
             return *known;
         }
-        let read = self.files.read(&path).and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned()));
+        let read = self
+            .files
+            .read(&path)
+            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned()));
         let id = match read {
             Ok(text) => Some(self.sources.add(path.clone(), text)),
             Err(why) => {
@@ -292,7 +334,11 @@ impl Cx<'_> {
             if let Err(issues) = wanted.accept_node(node)
                 && let Some(issue) = issues.first()
             {
-                let rule = if issue.path.is_empty() && matches!(node.to_json(), Value::Null) { "null-value" } else { "type-mismatch" };
+                let rule = if issue.path.is_empty() && matches!(node.to_json(), Value::Null) {
+                    "null-value"
+                } else {
+                    "type-mismatch"
+                };
                 self.error(rule, at, node.span, format!("{what}: {}", issue.message));
             }
             return;

@@ -2,7 +2,9 @@
 
 use super::cx::{Cx, Spoken};
 use super::env::Var;
-use super::flow::{Embed, Execute, ExecuteOn, Format, Human, Limits, ModelUse, Node, Prompt, Retry, Settings, Val, Verb};
+use super::flow::{
+    Embed, Execute, ExecuteOn, Format, Human, Limits, ModelUse, Node, Prompt, Retry, Settings, Val, Verb,
+};
 use super::join::{any_length, join, never, text};
 use super::node::{count_type, length_of_count};
 use super::place::Place;
@@ -69,7 +71,10 @@ impl Cx<'_> {
                 let rules = body.get("rules").map(|(rules, at)| self.rules(rules, &at, &ty)).unwrap_or_default();
                 let result = match built_in().remove("Validation") {
                     Some(Type::Record(fields)) => Type::Record(
-                        fields.into_iter().map(|f| if f.name == "value" { Field { ty: ty.clone(), ..f } } else { f }).collect(),
+                        fields
+                            .into_iter()
+                            .map(|f| if f.name == "value" { Field { ty: ty.clone(), ..f } } else { f })
+                            .collect(),
                     ),
                     _ => Type::Any,
                 };
@@ -136,13 +141,20 @@ impl Cx<'_> {
             Some((ty, node, at)) => self.lengths(ty, node, at),
             None => (BTreeMap::new(), text()),
         };
-        let number = |cx: &mut Self, key: &str, ty: Type| body.get(key).map(|(node, at)| cx.typed_value(node, &at, &ty, &format!("`{key}`")));
+        let number = |cx: &mut Self, key: &str, ty: Type| {
+            body.get(key).map(|(node, at)| cx.typed_value(node, &at, &ty, &format!("`{key}`")))
+        };
         let repair = number(self, "repair", count_type(0.0));
         let keep = number(self, "keep", count_type(1.0));
         if let (Some((node, at)), None) = (body.get("keep"), body.get("thread")) {
             self.report(
-                Diagnostic::warning("no-effect", at.to_string(), node.span, "`keep` is of a thread, and this prompt speaks in none")
-                    .help("give it a `thread`, or leave `keep` away"),
+                Diagnostic::warning(
+                    "no-effect",
+                    at.to_string(),
+                    node.span,
+                    "`keep` is of a thread, and this prompt speaks in none",
+                )
+                .help("give it a `thread`, or leave `keep` away"),
             );
         }
         let samples = body.get("samples").map(|(node, at)| {
@@ -170,7 +182,9 @@ impl Cx<'_> {
         };
         let prompt = Prompt {
             system,
-            user: user.unwrap_or_else(|| crate::template::Text::compile("", &|_| None).expect("internal error: empty text compiles")),
+            user: user.unwrap_or_else(|| {
+                crate::template::Text::compile("", &|_| None).expect("internal error: empty text compiles")
+            }),
             models: body.get("model").map(|(node, at)| self.models(node, &at)).unwrap_or_default(),
             returns: returns.map(|(ty, ..)| ty),
             lengths,
@@ -236,21 +250,26 @@ impl Cx<'_> {
     }
 
     fn retry(&mut self, body: &Body<'_>) -> Retry {
-        let mut retry =
-            Retry { times: 4, backoff: (Duration::from_secs(2), Duration::from_secs(60)), on: ErrorName::TRANSPORT.to_vec() };
+        let mut retry = Retry {
+            times: 4,
+            backoff: (Duration::from_secs(2), Duration::from_secs(60)),
+            on: ErrorName::TRANSPORT.to_vec(),
+        };
         let Some((yaml, at)) = body.get("retry") else { return retry };
         if let Some(times) = yaml.get("times").and_then(|t| t.text()?.parse().ok()) {
             retry.times = times;
         }
         if let Some(backoff) = yaml.get("backoff") {
-            let ends = backoff.text().and_then(|t| t.split_once("..")).map(|(a, b)| (units::duration(a), units::duration(b)));
+            let ends =
+                backoff.text().and_then(|t| t.split_once("..")).map(|(a, b)| (units::duration(a), units::duration(b)));
             match ends {
                 Some((Some(shortest), Some(longest))) if shortest <= longest => retry.backoff = (shortest, longest),
                 _ => self.error("bad-value", &at.key("backoff"), backoff.span, "a backoff is two durations: `2s..60s`"),
             }
         }
         if let Some(on) = yaml.get("on") {
-            retry.on = on.items().iter().filter_map(|e| ErrorName::parse(e.text()?)).filter(|e| e.is_transport()).collect();
+            retry.on =
+                on.items().iter().filter_map(|e| ErrorName::parse(e.text()?)).filter(|e| e.is_transport()).collect();
         }
         retry
     }
@@ -272,7 +291,8 @@ impl Cx<'_> {
             return vec![ModelUse { alias: None, name: name.to_owned(), settings: Settings::default(), price: None }];
         }
         let similar = nearest(name, file.models.keys().map(String::as_str));
-        let mut found = Diagnostic::error("unknown-name", at.to_string(), node.span, format!("`{name}` is no model of this file"));
+        let mut found =
+            Diagnostic::error("unknown-name", at.to_string(), node.span, format!("`{name}` is no model of this file"));
         found = match similar {
             Some(similar) => found.help(format!("a similar alias is there: `{similar}`")).fix(node.span, similar),
             None => found.help("name an alias of `models`, or write `provider/model`"),
@@ -352,10 +372,9 @@ impl Cx<'_> {
                 _ => false,
             };
             if !fits {
-                self.report(
-                    Diagnostic::error("bad-value", at.to_string(), node.span, "this is no comparison")
-                        .help("write `tokens`, `exact`, `lines`, `unordered`, `{ float: 1e-6 }` or `{ wasm: ./checker.wasm }`"),
-                );
+                self.report(Diagnostic::error("bad-value", at.to_string(), node.span, "this is no comparison").help(
+                    "write `tokens`, `exact`, `lines`, `unordered`, `{ float: 1e-6 }` or `{ wasm: ./checker.wasm }`",
+                ));
             }
         } else {
             self.need_value(&val, ty, node, at, "`compare`");
@@ -371,7 +390,11 @@ impl Cx<'_> {
             let written = entry.value.text().unwrap_or_default();
             let read = match entry.key.as_str() {
                 "time" => units::duration(written).map(|t| {
-                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive time, far below 2^63 units")]
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "a positive time, far below 2^63 units"
+                    )]
                     let fuel = (t.as_secs_f64() * 20e9) as u64;
                     limits.fuel = fuel;
                 }),
@@ -382,8 +405,13 @@ impl Cx<'_> {
             };
             if read.is_none() {
                 self.report(
-                    Diagnostic::error("bad-value", at.key(&entry.key).to_string(), entry.value.span, format!("`{written}` is no limit of `{}`", entry.key))
-                        .help("write a number and a unit: `time: 2s`, `fuel: 40G`, `memory: 1GiB`, `output: 16MiB`"),
+                    Diagnostic::error(
+                        "bad-value",
+                        at.key(&entry.key).to_string(),
+                        entry.value.span,
+                        format!("`{written}` is no limit of `{}`", entry.key),
+                    )
+                    .help("write a number and a unit: `time: 2s`, `fuel: 40G`, `memory: 1GiB`, `output: 16MiB`"),
                 );
             }
         }
@@ -397,9 +425,16 @@ impl Cx<'_> {
         let file = self.file.clone();
         let Some(callable) = file.callable.get(name) else {
             let similar = nearest(name, file.callable.keys().map(String::as_str));
-            let mut found = Diagnostic::error("unknown-flow", at.key("flow").to_string(), verb.value.span, format!("there is no flow `{name}`"));
+            let mut found = Diagnostic::error(
+                "unknown-flow",
+                at.key("flow").to_string(),
+                verb.value.span,
+                format!("there is no flow `{name}`"),
+            );
             found = match similar {
-                Some(similar) => found.help(format!("a similar flow exists: `{similar}`")).fix(verb.value.span, similar),
+                Some(similar) => {
+                    found.help(format!("a similar flow exists: `{similar}`")).fix(verb.value.span, similar)
+                }
                 None => found.help("name a flow of `flows`, an imported file, or a flow of one: `lib.mend`"),
             };
             self.report(found);
@@ -433,11 +468,22 @@ impl Cx<'_> {
                 let val = self.typed_value(&entry.value, &at, &wanted, &what);
                 param_vals.push((entry.key.clone(), val));
             } else {
-                let similar = nearest(&entry.key, inputs.iter().chain(&params).map(|f| f.name.as_str())).map(str::to_owned);
-                let mut found = Diagnostic::error("unknown-input", at.to_string(), entry.key_span, format!("flow `{name}` has no input `{}`", entry.key));
+                let similar =
+                    nearest(&entry.key, inputs.iter().chain(&params).map(|f| f.name.as_str())).map(str::to_owned);
+                let mut found = Diagnostic::error(
+                    "unknown-input",
+                    at.to_string(),
+                    entry.key_span,
+                    format!("flow `{name}` has no input `{}`", entry.key),
+                );
                 found = match similar {
-                    Some(similar) => found.help(format!("a similar input exists: `{similar}`")).fix(entry.key_span, similar),
-                    None => found.help(format!("its inputs: {}", inputs.iter().map(|f| f.name.as_str()).collect::<Vec<_>>().join(", "))),
+                    Some(similar) => {
+                        found.help(format!("a similar input exists: `{similar}`")).fix(entry.key_span, similar)
+                    }
+                    None => found.help(format!(
+                        "its inputs: {}",
+                        inputs.iter().map(|f| f.name.as_str()).collect::<Vec<_>>().join(", ")
+                    )),
                 };
                 self.report(found);
                 self.value(&entry.value, &at);
@@ -449,7 +495,11 @@ impl Cx<'_> {
             .map(|f| f.name.as_str())
             .collect();
         if !missing.is_empty() {
-            let (place, span) = if yaml.get("with").is_some() { (with_at, yaml.get("with").map_or(verb.value.span, |w| w.span)) } else { (at.key("flow"), verb.value.span) };
+            let (place, span) = if yaml.get("with").is_some() {
+                (with_at, yaml.get("with").map_or(verb.value.span, |w| w.span))
+            } else {
+                (at.key("flow"), verb.value.span)
+            };
             let names = missing.iter().map(|m| format!("`{m}`")).collect::<Vec<_>>().join(", ");
             self.report(
                 Diagnostic::error("missing-input", place.to_string(), span, format!("flow `{name}` needs {names}"))
@@ -461,10 +511,9 @@ impl Cx<'_> {
 
     fn human(&mut self, body: &Body<'_>) -> Human {
         Human {
-            ask: body
-                .get("ask")
-                .and_then(|(node, at)| self.template(node, &at))
-                .unwrap_or_else(|| crate::template::Text::compile("", &|_| None).expect("internal error: empty text compiles")),
+            ask: body.get("ask").and_then(|(node, at)| self.template(node, &at)).unwrap_or_else(|| {
+                crate::template::Text::compile("", &|_| None).expect("internal error: empty text compiles")
+            }),
             show: body.get("show").map(|(node, at)| self.value(node, &at).0),
             returns: body.get("returns").map(|(node, at)| self.parse_type(node, &at)),
             wait: body.get("wait").and_then(|(node, at)| self.duration(node, &at)),
@@ -520,7 +569,11 @@ fn with_tests(trial: Type, length: Length) -> Type {
     }
 }
 
-fn with_known_lengths(ty: &Type, fewest: &BTreeMap<String, Option<Bound>>, most: &BTreeMap<String, Option<Bound>>) -> Type {
+fn with_known_lengths(
+    ty: &Type,
+    fewest: &BTreeMap<String, Option<Bound>>,
+    most: &BTreeMap<String, Option<Bound>>,
+) -> Type {
     let end = |bound: &Option<Bound>, known: &BTreeMap<String, Option<Bound>>| match bound {
         Some(Bound::Flow(source)) => known.get(source).cloned().flatten(),
         other => other.clone(),

@@ -70,9 +70,17 @@ impl Shape {
     }
 }
 
-/// Words by which servers speak of a schema or its form.
-const SCHEMA_WORDS: [&str; 7] =
-    ["response_format", "response format", "output_config", "output format", "schema", "grammar", "structured output"];
+/// Words by which servers speak of a schema or its form. The last is a server's that found its own model's answer wanting.
+const SCHEMA_WORDS: [&str; 8] = [
+    "response_format",
+    "response format",
+    "output_config",
+    "output format",
+    "schema",
+    "grammar",
+    "structured output",
+    "json_validate_failed",
+];
 
 /// Words by which servers speak of a stream; the bare word stands in `upstream` as well.
 const STREAM_WORDS: [&str; 4] = ["'stream'", "`stream`", "\"stream\"", "streaming"];

@@ -11,7 +11,9 @@ pub mod types;
 mod written;
 
 pub use config::{Config, ProviderConfig, ProviderKind, RunDefaults, SchemaConfig, config_schema};
-pub use node::{Each, Embed, Execute, Format, Human, Judge, Limits, Loop, Node, OnExhausted, Prompt, Rule, Stop, Validate};
+pub use node::{
+    Each, Embed, Execute, Format, Human, Judge, Limits, Loop, Node, OnExhausted, Prompt, Rule, Stop, Validate,
+};
 pub use policy::{Budget, Cache, Retry, Settings, TransportError};
 pub use schema::flow_schema;
 pub use structure::check;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// The warnings that vectors look at.
 const LOOKED_AT: [&str; 1] = ["forgotten-dollar"];
 
-fn here() -> PathBuf {
+pub(crate) fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
@@ -39,12 +39,12 @@ fn expected(list: &Value) -> BTreeSet<(String, String)> {
     list.as_array().into_iter().flatten().map(|e| (text(&e["rule"]), text(&e["at"]))).collect()
 }
 
-fn listing(checked: &Checked) -> String {
+pub(crate) fn listing(checked: &Checked) -> String {
     checked.found.iter().map(|d| format!("    {} at {}: {}\n", d.rule, d.at, d.message)).collect()
 }
 
 /// The flow of a vector, from its text or its file.
-fn check_vector(vector: &Value) -> Checked {
+pub(crate) fn check_vector(vector: &Value) -> Checked {
     if let Some(file) = vector["file"].as_str() {
         let shipped = here().join("../flows").join(file);
         let draft = here().join("tests/fixtures/drafts").join(file);
@@ -71,7 +71,8 @@ fn the_vectors_find_what_the_language_demands() {
         .collect();
     paths.sort();
     for path in paths {
-        let vectors: Vec<Value> = serde_yaml::from_str(&fs::read_to_string(&path).expect("readable")).expect("a list of vectors");
+        let vectors: Vec<Value> =
+            serde_yaml::from_str(&fs::read_to_string(&path).expect("readable")).expect("a list of vectors");
         for vector in vectors {
             looked_at += 1;
             let checked = check_vector(&vector);
@@ -85,7 +86,11 @@ fn the_vectors_find_what_the_language_demands() {
                 got.retain(|(rule, _)| LOOKED_AT.contains(&rule.as_str()));
                 let want = expected(&vector["expect"]["warnings"]);
                 if want != got {
-                    wrong.push_str(&format!("{}: expected warnings {want:?}, found\n{}", vector["name"], listing(&checked)));
+                    wrong.push_str(&format!(
+                        "{}: expected warnings {want:?}, found\n{}",
+                        vector["name"],
+                        listing(&checked)
+                    ));
                 }
             }
         }
@@ -143,8 +148,11 @@ impl flow_engine::source::Files for Over {
 #[test]
 fn edits_of_alphacodium_are_found_where_they_break_it() {
     let original = fs::read_to_string(here().join("../flows/AlphaCodium.yaml")).expect("the flow is there");
-    let mut edits: Vec<PathBuf> =
-        fs::read_dir(here().join("tests/fixtures/edits")).expect("edits are there").flatten().map(|e| e.path()).collect();
+    let mut edits: Vec<PathBuf> = fs::read_dir(here().join("tests/fixtures/edits"))
+        .expect("edits are there")
+        .flatten()
+        .map(|e| e.path())
+        .collect();
     edits.sort();
     assert!(edits.len() >= 20, "only {} edits", edits.len());
     let mut wrong = String::new();

@@ -3,3 +3,4 @@
 mod checks;
 mod schema;
 mod tidy;
+mod vectors;

@@ -1,0 +1,194 @@
+//! The folder where packages, toolchains and compiled modules are kept. Only the user may write there, because compiled
+//! modules are run as they are found.
+
+use std::fs::{self, File, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sha2::{Digest, Sha256};
+use wasmtime::{Engine, Module};
+
+use crate::toolchain::Progress;
+
+/// wasmtime's version: it decides what an instruction costs, and is part of every key. wasmtime does not tell it, so a
+/// test holds it against the lock file.
+pub(crate) const WASMTIME: &str = "48.0.8";
+
+/// The cache folder.
+#[derive(Debug, Clone)]
+pub(crate) struct Cache {
+    root: PathBuf,
+}
+
+impl Cache {
+    /// A cache in this folder, which need not be there yet.
+    pub(crate) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where a package with this hash lies.
+    pub(crate) fn wheels(&self) -> PathBuf {
+        self.root.join("wheels")
+    }
+
+    /// Where a toolchain lies.
+    pub(crate) fn toolchain(&self, id: &str) -> PathBuf {
+        self.root.join("toolchains").join(id)
+    }
+
+    /// Makes a folder of the cache that only the user may enter.
+    pub(crate) fn make(&self, folder: &Path) -> io::Result<()> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder)
+    }
+
+    /// Holds a lock by name until the file is dropped: two processes do not make the same thing at once.
+    pub(crate) fn lock_for(&self, name: &str, on: &mut dyn FnMut(Progress)) -> io::Result<File> {
+        self.make(&self.root)?;
+        let file =
+            OpenOptions::new().create(true).truncate(false).write(true).open(self.root.join(format!("{name}.lock")))?;
+        if file.try_lock().is_err() {
+            on(Progress::Waiting);
+            file.lock()?;
+        }
+        Ok(file)
+    }
+
+    /// Writes a file so that it is there whole or not at all.
+    pub(crate) fn write(&self, path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        self.make(folder)?;
+        let temporary = folder.join(format!(".{}-{}.part", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+        let written = File::create_new(&temporary).and_then(|mut file| {
+            content(&mut file)?;
+            file.sync_all()?;
+            fs::rename(&temporary, path)
+        });
+        if written.is_err() {
+            // What is left over is only space; the error that matters is the first.
+            drop(fs::remove_file(&temporary));
+        }
+        written
+    }
+
+    /// The name under which a module's machine code is kept: it holds for this wasm, this wasmtime, these settings and
+    /// this processor only.
+    fn module_key(engine: &Engine, wasm: &[u8]) -> String {
+        format!("{}-{WASMTIME}-{}.cwasm", sha256(wasm), engine_key(engine))
+    }
+
+    /// A module compiled, from the cache when it was before. A cache that cannot be written costs time, nothing else.
+    pub(crate) fn module(&self, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Module> {
+        let path = self.root.join("modules").join(Self::module_key(engine, wasm));
+        if let Some(module) = self.map(engine, &path) {
+            return Ok(module);
+        }
+        let code = engine.precompile_module(wasm)?;
+        let kept = self.write(&path, |file| file.write_all(&code));
+        match kept.ok().and_then(|()| self.map(engine, &path)) {
+            Some(module) => Ok(module),
+            None => Module::new(engine, wasm),
+        }
+    }
+
+    /// Machine code that we wrote before, mapped.
+    pub(crate) fn map(&self, engine: &Engine, path: &Path) -> Option<Module> {
+        if !only_ours(path) {
+            return None;
+        }
+        #[expect(unsafe_code, reason = "the file was written whole by us, in a folder that only the user may write")]
+        // SAFETY: see the reason; wasmtime itself checks that version, settings and processor are the ones it was made for.
+        unsafe {
+            Module::deserialize_file(engine, path).ok()
+        }
+    }
+}
+
+/// What machine code depends on beside the wasm: settings and processor.
+pub(crate) fn engine_key(engine: &Engine) -> String {
+    let mut settings = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut settings);
+    format!("{:016x}", settings.finish())
+}
+
+/// Whether a file's folder is one that only its owner may write.
+fn only_ours(path: &Path) -> bool {
+    let Some(Ok(folder)) = path.parent().map(fs::metadata) else { return false };
+    #[cfg(unix)]
+    return std::os::unix::fs::MetadataExt::mode(&folder) & 0o022 == 0;
+    #[cfg(not(unix))]
+    return folder.is_dir();
+}
+
+/// Bytes of all files in a folder; what cannot be read counts nothing.
+pub(crate) fn size(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    entries
+        .filter_map(Result::ok)
+        .map(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => size(&entry.path()),
+            _ => entry.metadata().map_or(0, |file| file.len()),
+        })
+        .sum()
+}
+
+/// SHA-256 in hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// SHA-256 of a file, in hexadecimal.
+pub(crate) fn sha256_of(path: &Path) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    io::copy(&mut File::open(path)?, &mut hasher)?;
+    Ok(hex(&hasher.finalize()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_in_keys_is_the_one_that_is_linked() {
+        let lock = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock");
+        let lock = fs::read_to_string(lock).expect("the lock file is readable");
+        assert!(lock.contains(&format!("name = \"wasmtime\"\nversion = \"{WASMTIME}\"")), "another wasmtime is linked");
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = Cache::new(folder.path());
+        let path = cache.toolchain("x").join("file");
+        let failed = cache.write(&path, |file| {
+            file.write_all(b"half")?;
+            Err(io::Error::other("the disk is full"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(fs::read_dir(cache.toolchain("x")).expect("the folder is there").count(), 0);
+    }
+
+    #[test]
+    fn hashes_are_those_of_the_standard() {
+        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

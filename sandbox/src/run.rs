@@ -1,0 +1,129 @@
+//! One program, one input, one fresh instance: an [`Execution`].
+
+use std::sync::Arc;
+
+use wasmtime::{InstancePre, Ref, Store, UpdateDeadline, Val};
+
+use crate::cancel::Cancel;
+use crate::engine::Host;
+use crate::fault::End;
+use crate::guest::{Guest, Start};
+use crate::limits::{Fuel, Limits};
+use crate::report::Provenance;
+
+/// A program that can be run: compiled, linked, and with what its runs begin with.
+#[derive(Clone)]
+pub struct Program(pub(crate) Arc<Runnable>);
+
+impl Program {
+    /// What the program's runs depend on, under these limits.
+    pub fn provenance(&self, limits: &Limits) -> Provenance {
+        Provenance { limits: *limits, ..self.0.provenance.clone() }
+    }
+}
+
+/// What a toolchain makes of a source.
+pub(crate) struct Runnable {
+    pub(crate) pre: InstancePre<Guest>,
+    pub(crate) entry: Entry,
+    pub(crate) start: Start,
+    /// Memory the module has before it runs.
+    pub(crate) initial_memory: u64,
+    /// Memory that does not count against the limit: stacks that our toolchain gave the program.
+    pub(crate) extra_memory: u64,
+    /// Whether instantiating runs code of the module.
+    pub(crate) has_start: bool,
+    pub(crate) provenance: Provenance,
+}
+
+/// Where a run enters its instance.
+#[derive(Debug, Clone)]
+pub(crate) enum Entry {
+    /// The export `_start`.
+    Start,
+    /// A function of the table, entered in an image that a snapshot froze: slot, and its arguments.
+    Frozen { slot: u64, args: [i32; 3] },
+}
+
+/// What was seen of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Execution {
+    /// How it ended.
+    pub end: End,
+    /// What it wrote, up to the limit.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error, cut at [`crate::STDERR_BYTES`].
+    pub stderr: Vec<u8>,
+    /// Fuel used. After [`End::Aborted`] it means nothing.
+    pub fuel: Fuel,
+    /// The most linear memory it had, in bytes, without our toolchains' stacks.
+    pub memory_peak: u64,
+}
+
+/// Runs a program once. The caller sees to a stack that is deep enough, see [`crate::engine::on_deep_stack`].
+pub(crate) fn run(
+    host: &Host,
+    program: &Runnable,
+    start: &Start,
+    stdin: Arc<[u8]>,
+    limits: &Limits,
+    cancel: &Cancel,
+) -> Execution {
+    let _pass = host.enter();
+    let guest = Guest::new(start, stdin, limits, program.extra_memory, cancel);
+    let refused = !guest.memory.allows(program.initial_memory);
+    let mut store = Store::new(&host.engine, guest);
+    let end = if refused { End::OutOfMemory } else { enter(&mut store, program, limits) };
+    // A store that fuel cannot be read from has none: the engine counts it always.
+    let left = store.get_fuel().unwrap_or(0);
+    let guest = store.into_data();
+    Execution {
+        fuel: if end == End::OutOfFuel { limits.fuel } else { limits.fuel.saturating_sub(left) },
+        end,
+        memory_peak: guest.memory.peak(),
+        stdout: guest.stdout,
+        stderr: guest.stderr,
+    }
+}
+
+fn enter(store: &mut Store<Guest>, program: &Runnable, limits: &Limits) -> End {
+    if let Some(end) = store.data().overdue() {
+        return end;
+    }
+    store.limiter(|guest| &mut guest.memory);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|context| match context.data().overdue() {
+        Some(end) => Err(end.into()),
+        None => Ok(UpdateDeadline::Continue(1)),
+    });
+    match call(store, program, limits) {
+        Ok(()) => End::Exit(0),
+        Err(error) => End::of(&error),
+    }
+}
+
+fn call(store: &mut Store<Guest>, program: &Runnable, limits: &Limits) -> wasmtime::Result<()> {
+    store.set_fuel(limits.fuel)?;
+    let instance = program.pre.instantiate(&mut *store)?;
+    if !program.has_start {
+        // How an instance is made differs between hosts; what its own code costs does not.
+        store.set_fuel(limits.fuel)?;
+    }
+    match &program.entry {
+        Entry::Start => instance.get_typed_func::<(), ()>(&mut *store, "_start")?.call(store, ()),
+        Entry::Frozen { slot, args } => {
+            let table = instance.get_table(&mut *store, crate::snapshot::TABLE).ok_or(broken("no table"))?;
+            let Some(Ref::Func(Some(function))) = table.get(&mut *store, *slot) else {
+                return Err(broken("no function in its slot"));
+            };
+            let args = args.map(Val::I32);
+            function.call(&mut *store, &args, &mut [Val::I32(0)])?;
+            Err(broken("the interpreter came back"))
+        }
+    }
+}
+
+/// The image is made and checked at set-up, so this is a bug of ours; it must not pass for the program's fault unseen.
+fn broken(what: &str) -> wasmtime::Error {
+    wasmtime::Error::msg(format!("internal error: frozen image: {what}"))
+}

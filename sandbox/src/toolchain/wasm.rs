@@ -1,0 +1,51 @@
+//! WebAssembly as it is: a binary or its text, entered at `_start`, with WASI preview 1 as its only imports.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::package::Package;
+use super::{Error, Origin, Progress, Refusal, State, Toolchain, Workshop};
+use crate::cancel::Cancel;
+use crate::compile;
+use crate::guest::Start;
+use crate::run::{Entry, Runnable};
+use crate::source::{Language, Source};
+
+pub(super) struct Wasm;
+
+impl Toolchain for Wasm {
+    fn language(&self) -> Language {
+        Language::Wasm
+    }
+
+    fn name(&self) -> String {
+        format!("wasmtime {}", crate::cache::WASMTIME)
+    }
+
+    fn package(&self) -> Option<&'static Package> {
+        None
+    }
+
+    fn state(&self, _shop: &Workshop) -> (State, Vec<PathBuf>) {
+        (State::Ready, Vec::new())
+    }
+
+    fn setup(&self, _shop: &Workshop, _origin: Origin<'_>, _on: &mut dyn FnMut(Progress)) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn compile(&self, shop: &Workshop, source: &Source, _cancel: &Cancel) -> Result<Runnable, Refusal> {
+        let wasm = wasmtime_wat(&source.code)?;
+        let start = Start {
+            args: Arc::from(["main.wasm".to_owned()]),
+            files: Arc::new(compile::file_tree(&source.files)),
+            ..Start::default()
+        };
+        compile::module(shop, self, &wasm, Entry::Start, start, 0, Vec::new())
+    }
+}
+
+/// The binary of a text, or the binary itself.
+fn wasmtime_wat(code: &[u8]) -> Result<Vec<u8>, Refusal> {
+    wat::parse_bytes(code).map(std::borrow::Cow::into_owned).map_err(|error| Refusal::Program(error.to_string()))
+}

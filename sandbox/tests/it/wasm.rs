@@ -1,0 +1,1 @@
+//! Guests in the text form of wasm.
