@@ -4,8 +4,9 @@
 use super::Price;
 use super::schema::draft07;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 /// Settings of flowctl for every flow run from this folder.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
@@ -21,7 +22,7 @@ pub struct Config {
 }
 
 /// One provider; what is left out is as for the known provider of that name. Example:
-/// `local: { kind: openai, base_url: http://localhost:8080/v1, schema: whole }`.
+/// `local: { kind: openai, base_url: http://localhost:8080/v1 }`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProviderConfig {
@@ -31,34 +32,17 @@ pub struct ProviderConfig {
     pub base_url: Option<String>,
     /// The environment variable that holds its key. Example: `key_env: LOCAL_API_KEY`.
     pub key_env: Option<String>,
-    /// How it takes the schema of an answer; `whole` when absent and the name is not known.
-    pub schema: Option<SchemaConfig>,
 }
 
 /// A wire form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProviderKind {
     /// OpenAI's chat completions, which most servers speak.
+    #[default]
     Openai,
     /// Anthropic's messages.
     Anthropic,
-}
-
-/// How a provider takes the schema of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SchemaConfig {
-    /// It enforces any JSON Schema: servers that run the model themselves.
-    Whole,
-    /// It enforces the strict part of JSON Schema, limits of numbers and lengths left out.
-    Strict,
-    /// It enforces the strict part of JSON Schema and most limits.
-    StrictWithLimits,
-    /// It can only promise some JSON record.
-    JsonMode,
-    /// It promises nothing.
-    Nothing,
 }
 
 /// What holds where neither the flow nor the command says it. Example: `defaults: { model: openai/gpt-4o, jobs: 8 }`.
@@ -68,18 +52,13 @@ pub struct RunDefaults {
     /// The model of prompts that name none, as with `-m`. Example: `model: openai/gpt-4o`.
     pub model: Option<String>,
     /// Most calls and programs at work at once, as with `--jobs`. Example: `jobs: 8`.
+    #[serde(deserialize_with = "at_least_one")]
     #[schemars(range(min = 1))]
-    pub jobs: Option<std::num::NonZeroU32>,
+    pub jobs: Option<usize>,
 }
 
-impl Config {
-    /// Reads the text of a `flowctl.yaml`; an empty one says nothing.
-    ///
-    /// # Errors
-    /// What is wrong, with the line where the reader knows it.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        serde_yaml::from_str::<Option<Self>>(text).map(Option::unwrap_or_default).map_err(|wrong| wrong.to_string())
-    }
+fn at_least_one<'de, D: Deserializer<'de>>(given: D) -> Result<Option<usize>, D::Error> {
+    Option::<NonZeroUsize>::deserialize(given).map(|jobs| jobs.map(NonZeroUsize::get))
 }
 
 /// The JSON Schema of `flowctl.yaml`.
@@ -93,29 +72,31 @@ mod tests {
 
     #[test]
     fn a_config_says_where_models_are_and_what_they_cost() {
-        let config = Config::parse(
-            "providers:\n  local: { kind: openai, base_url: http://localhost:1/v1, key_env: LOCAL_KEY, schema: json_mode }\n\
+        let config: Config = serde_yaml::from_str(
+            "providers:\n  local: { kind: anthropic, base_url: http://localhost:1/v1, key_env: LOCAL_KEY }\n\
              defaults: { model: local/qwen, jobs: 2 }\nprices: { local/qwen: { in: 0, out: 0.5 } }\n",
         )
         .expect("it is well built");
         let local = &config.providers["local"];
-        assert_eq!((local.kind, local.schema), (Some(ProviderKind::Openai), Some(SchemaConfig::JsonMode)));
-        assert_eq!(
-            (local.base_url.as_deref(), local.key_env.as_deref()),
-            (Some("http://localhost:1/v1"), Some("LOCAL_KEY"))
-        );
-        assert_eq!(
-            (config.defaults.model.as_deref(), config.defaults.jobs.map(u32::from)),
-            (Some("local/qwen"), Some(2))
-        );
+        assert_eq!(local.kind, Some(ProviderKind::Anthropic));
+        assert_eq!(local.base_url.as_deref(), Some("http://localhost:1/v1"));
+        assert_eq!(local.key_env.as_deref(), Some("LOCAL_KEY"));
+        assert_eq!((config.defaults.model.as_deref(), config.defaults.jobs), (Some("local/qwen"), Some(2)));
         assert_eq!(config.prices["local/qwen"], Price { input: 0.0, output: 0.5 });
-        assert_eq!(Config::parse("# nothing yet\n"), Ok(Config::default()));
     }
 
     #[test]
-    fn a_key_of_a_provider_has_no_place_in_a_config() {
-        let wrong = Config::parse("providers:\n  local:\n    key: sk-1\n").expect_err("keys live in the environment");
-        assert!(wrong.contains("key_env"), "{wrong}");
-        assert!(Config::parse("defaults: { jobs: 0 }").is_err());
+    fn an_empty_config_says_nothing() {
+        for text in ["", "# nothing yet\n", "{}", "defaults: {}\n"] {
+            assert_eq!(serde_yaml::from_str::<Config>(text).expect(text), Config::default());
+        }
+    }
+
+    #[test]
+    fn a_key_has_no_place_in_a_config_and_a_run_needs_a_job() {
+        let wrong =
+            serde_yaml::from_str::<Config>("providers:\n  local:\n    key: sk-1\n").expect_err("no place for keys");
+        assert!(wrong.to_string().contains("key_env"), "{wrong}");
+        assert!(serde_yaml::from_str::<Config>("defaults: { jobs: 0 }").is_err());
     }
 }

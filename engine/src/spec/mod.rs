@@ -1,7 +1,7 @@
 //! The file format, as types: from them come the schema that editors use, its texts, and with it the check of a document's
 //! structure. Data only; what a value inside means is the checker's.
 
-mod config;
+pub mod config;
 mod groups;
 mod node;
 mod policy;
@@ -10,7 +10,7 @@ mod structure;
 pub mod types;
 mod written;
 
-pub use config::{Config, ProviderConfig, ProviderKind, RunDefaults, SchemaConfig, config_schema};
+pub use config::config_schema;
 pub use node::{
     Each, Embed, Execute, Format, Human, Judge, Limits, Loop, Node, OnExhausted, Prompt, Rule, Stop, Validate,
 };
