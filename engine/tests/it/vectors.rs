@@ -19,11 +19,7 @@ impl Executor for NoSandbox {
         ready(Err("these vectors run no programs".to_owned())).boxed()
     }
 
-    fn rule<'a>(
-        &'a self,
-        _module: &'a [u8],
-        _value: &'a Value,
-    ) -> BoxFuture<'a, Result<Result<(), String>, String>> {
+    fn rule<'a>(&'a self, _module: &'a [u8], _value: &'a Value) -> BoxFuture<'a, Result<Result<(), String>, String>> {
         ready(Err("these vectors run no programs".to_owned())).boxed()
     }
 }
@@ -87,8 +83,10 @@ fn ran(vector: &Value) -> Result<Ran, String> {
     let mut journal = Memory::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.map_err(|e| e.to_string())?;
-    let running = run(&flow, &given, &ports, &options, &Cancel::default(), &mut journal, &mut |_, _| {});
-    let report = runtime.block_on(running).map_err(|e| e.to_string())?;
+    let report = runtime.block_on(async {
+        run(&flow, &given, &ports, &options, &Cancel::default(), &mut journal, &mut |_, _| {}).await
+    });
+    let report = report.map_err(|e| e.to_string())?;
     Ok(Ran { report, records: journal.records().to_vec(), model })
 }
 
@@ -204,7 +202,9 @@ fn executes(vector: &Value) -> bool {
     });
     let inline = vector["flow"].as_str().unwrap_or_default();
     // A sub-flow of another file may run programs too.
-    [file.as_deref().unwrap_or_default(), inline].iter().any(|text| text.contains("execute:") || text.contains("import:") && file.is_some())
+    [file.as_deref().unwrap_or_default(), inline]
+        .iter()
+        .any(|text| text.contains("execute:") || text.contains("import:") && file.is_some())
 }
 
 #[test]
