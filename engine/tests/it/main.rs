@@ -3,4 +3,7 @@
 mod checks;
 mod schema;
 mod tidy;
+mod run_properties;
+mod run_attempts;
 mod vectors;
+mod world;
