@@ -4,4 +4,7 @@ mod bounds;
 mod checks;
 mod schema;
 mod tidy;
+mod run_properties;
+mod run_attempts;
 mod vectors;
+mod world;
