@@ -98,7 +98,7 @@ nodes:
   public:
     loop: { max: 5, state: { code: $first.code, fixes: 0 }, until: tried.ok, next: { code: $fix.code, fixes: $( state.fixes + 1 if fix ) } }
     nodes:
-      tried: { let: { ok: $( state.fixes >= 3 ), error: $( "" if state.fixes >= 3 else "expected 1, got -1" ) } }
+      tried: { let: { ok: $( state.fixes >= 3 ), error: "{{ '' if state.fixes >= 3 else 'expected 1, got -1' }}" } }
       analyze: { when: not tried.ok, prompt: { user: "{{ tried.error }}", returns: { problem: string } } }
       fix: { when: analyze, prompt: { user: "{{ analyze.problem }}", returns: { code: string } } }
   begun: { let: $( range(parse.tests | length) | list ), after: [public] }
@@ -109,7 +109,7 @@ nodes:
       state: { code: $public.state.code, passed: $begun, fixes: 0 }
       next: { code: $mend.code, passed: "$( state.passed + [100 + pass.n] )", fixes: $( state.fixes + 1 if mend ) }
     nodes:
-      tested: { let: { ok: $( pass.n not in [3, 6] ) } }
+      tested: { let: { ok: $( pass.n != 3 and pass.n != 6 ) } }
       mend: { when: not tested.ok, prompt: { user: "{{ test.input }}", returns: { code: string } } }
       again: { when: mend, let: { ok: true } }
       anchors: { when: again, let: $( state.passed | length >= 3 ) }
