@@ -1,5 +1,6 @@
 //! Flow engine.
 
+pub mod answer;
 pub mod check;
 pub mod diag;
 pub mod model;

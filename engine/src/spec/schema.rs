@@ -130,7 +130,7 @@ fn defaults(definitions: &mut Map<String, Value>) {
             let mut own: Vec<String> = serde_json::from_value(body["required"].take()).unwrap_or_default();
             own.extend(Group::of(name).into_iter().flat_map(Group::names).map(str::to_owned));
             if let Some(keywords) = body.as_object_mut() {
-                ["required", "oneOf", "errorMessage"].map(|keyword| keywords.shift_remove(keyword));
+                keywords.retain(|keyword, _| !["required", "oneOf", "errorMessage"].contains(&keyword.as_str()));
             }
             if let Some(properties) = body["properties"].as_object_mut() {
                 properties.retain(|key, _| !own.contains(key));

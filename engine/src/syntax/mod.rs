@@ -13,10 +13,6 @@ pub use scalar::{core_value, place};
 use crate::diag::Diagnostics;
 use crate::source::SourceId;
 
-/// The rules that reading a text may break.
-pub const RULES: [&str; 8] =
-    ["yaml", "duplicate-key", "anchor", "tag", "merge-key", "too-large", "bad-value", "unbalanced-dollar"];
-
 /// Reads one YAML document; a JSON text is one.
 pub fn parse(source: SourceId, text: &str) -> (Document, Diagnostics) {
     let (mut document, mut found) = events::read(source, text);

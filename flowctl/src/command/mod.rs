@@ -8,6 +8,8 @@ mod run;
 mod schema;
 mod toolchain;
 
+pub(crate) use judge::Judged;
+
 use crate::cli::{Cli, Command};
 use crate::failure::Failure;
 use std::process::ExitCode;

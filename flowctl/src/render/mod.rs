@@ -2,11 +2,13 @@
 
 mod diagnostics;
 mod progress;
+mod summary;
 mod verdicts;
 
 pub(crate) use diagnostics::{findings_human, findings_json};
 pub(crate) use progress::Progress;
-pub(crate) use verdicts::verdicts_human;
+pub(crate) use summary::summary;
+pub(crate) use verdicts::{judged, verdicts_human};
 
 use crate::failure::Failure;
 use std::fmt::Display;

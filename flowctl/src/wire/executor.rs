@@ -142,7 +142,7 @@ fn task(job: &ExecuteJob) -> Result<Task, String> {
         Compare::Lines => Comparison::Lines,
         Compare::Unordered => Comparison::Unordered,
         Compare::Float(epsilon) => Comparison::float(*epsilon),
-        Compare::Wasm(module) => Comparison::Wasm(Source::new(Language::Wasm, module.to_vec())),
+        Compare::Wasm(module) => Comparison::Checker(Box::new(Source::new(Language::Wasm, module.to_vec()))),
     };
     let mut limits = Limits::fuel(job.limits.fuel);
     limits.memory = job.limits.memory;

@@ -101,7 +101,7 @@ impl Type {
 }
 
 /// The text between a fence at its very start and the fence that closes it; all other text as it is.
-pub(crate) fn without_fence(text: &str) -> &str {
+fn without_fence(text: &str) -> &str {
     let trimmed = text.trim();
     let inner = trimmed.strip_prefix("```").and_then(|t| t.strip_suffix("```")).and_then(|t| t.split_once('\n'));
     match inner {
@@ -143,7 +143,7 @@ impl Reader<'_> {
             Type::Record(fields) => self.record(ty, fields, given),
             Type::Schema(schema) => self.schema(schema, given),
             Type::Text(rule) => self.text(ty, given).and_then(|text| self.ruled(rule, text)),
-            Type::Code => self.text(ty, given).map(|text| Value::String(without_fence(&text).to_owned())),
+            Type::Code => self.text(ty, given).map(|text| Value::String(self.program(&text).to_owned())),
             Type::Null | Type::Boolean | Type::Integer(_) | Type::Number(_) | Type::Literals(_) => {
                 let found = match self.inner(given).view() {
                     View::Scalar(scalar) => self.scalar(ty, &scalar),
@@ -181,20 +181,31 @@ impl Reader<'_> {
     /// The text of a scalar; of anything else in an answer, the text it was written as.
     fn text(&mut self, ty: &Type, given: Given<'_>) -> Option<String> {
         let given = self.inner(given);
-        if let View::Scalar(scalar) = given.view() {
-            return if scalar.is_null() && !scalar.plain {
-                self.refuse(ty, given)
-            } else {
-                Some(scalar.text.into_owned())
-            };
-        }
-        let Some(forgiving) = &mut self.forgiving else { return self.refuse(ty, given) };
-        let text = match given {
-            Given::Json(value) => value.to_string(),
-            Given::Yaml(node) => slice(forgiving.source, node.span),
+        let scalar = match given.view() {
+            View::Scalar(scalar) if scalar.is_null() && !scalar.plain => return self.refuse(ty, given),
+            View::Scalar(scalar) => Some(scalar),
+            View::List(_) | View::Map(_) => None,
         };
-        forgiving.repairs.push(format!("read as text: `{}`", self.at));
-        Some(text)
+        let written = match (given, &self.forgiving, &scalar) {
+            (Given::Yaml(node), Some(forgiving), Some(scalar)) => {
+                as_written(forgiving.source, node.span, *ty == Type::Code)
+                    .filter(|_| scalar.plain && !scalar.text.is_empty())
+            }
+            (Given::Yaml(node), Some(forgiving), None) => Some(slice(forgiving.source, node.span)),
+            (Given::Json(value), Some(_), None) => Some(value.to_string()),
+            (Given::Json(_) | Given::Yaml(_), _, Some(_)) => None,
+            (Given::Json(_) | Given::Yaml(_), None, None) => return self.refuse(ty, given),
+        };
+        if written.is_some() {
+            self.repaired(|at| format!("read as written: `{at}`"));
+        }
+        written.or(scalar.map(|scalar| scalar.text.into_owned()))
+    }
+
+    /// A program without its fence; in an answer also without the line end that a block scalar adds.
+    fn program<'t>(&self, text: &'t str) -> &'t str {
+        let program = without_fence(text);
+        if self.forgiving.is_some() { program.strip_suffix('\n').unwrap_or(program) } else { program }
     }
 
     fn ruled(&mut self, rule: &TextRule, text: String) -> Option<Value> {
@@ -235,16 +246,23 @@ impl Reader<'_> {
                 && matches!(only.ty.without_null(), Type::List(..))
             {
                 let list = self.inside(Step::Key(only.name.clone()), |reader| reader.read(&only.ty, given))?;
-                self.repaired(|| format!("the list is `{}`", only.name));
+                self.repaired(|at| format!("the list is `{}`", at.key(&only.name)));
                 return Some(Value::Object(Map::from_iter([(only.name.clone(), list)])));
             }
             return self.refuse(ty, given);
         };
+        if let Some(inner) = self.wrapped(fields, &entries) {
+            self.repaired(|_| "left out what stands around the record".to_owned());
+            return self.record(ty, fields, inner);
+        }
         let before = self.issues.len();
         let mut record = Map::new();
         for field in fields {
             let exact = entries.iter().find(|(key, _)| *key == field.name);
-            let near = || entries.iter().find(|(key, _)| self.forgiving.is_some() && same_name(key, &field.name));
+            let near = || {
+                let free = |key: &str| fields.iter().all(|other| other.name != key);
+                entries.iter().find(|(key, _)| self.forgiving.is_some() && free(key) && same_name(key, &field.name))
+            };
             let value = match exact.or_else(near).map(|(_, given)| *given) {
                 Some(given) if !(field.default.is_some() && is_null(given) && !field.ty.takes_null()) => {
                     self.inside(Step::Key(field.name.clone()), |reader| reader.read(&field.ty, given))
@@ -255,6 +273,23 @@ impl Reader<'_> {
             record.extend(value.map(|value| (field.name.clone(), value)));
         }
         (self.issues.len() == before).then_some(Value::Object(record))
+    }
+
+    /// The record inside a mapping that names none of its fields: some models answer in the form of the schema itself, or
+    /// name the answer.
+    fn wrapped<'g>(&self, fields: &[Field], entries: &[(&str, Given<'g>)]) -> Option<Given<'g>> {
+        let named = |key: &str| fields.iter().any(|field| same_name(key, &field.name));
+        if self.forgiving.is_none() || !self.at.0.is_empty() || entries.iter().any(|(key, _)| named(key)) {
+            return None;
+        }
+        let inner = match entries {
+            [(_, only)] => *only,
+            _ => entries.iter().find(|(key, _)| matches!(*key, "properties" | "answer"))?.1,
+        };
+        match inner.view() {
+            View::Map(inside) if inside.iter().any(|(key, _)| named(key)) => Some(inner),
+            View::Map(_) | View::List(_) | View::Scalar(_) => None,
+        }
     }
 
     fn absent(&mut self, field: &Field) -> Option<Value> {
@@ -328,9 +363,9 @@ impl Reader<'_> {
         value
     }
 
-    fn repaired(&mut self, what: impl FnOnce() -> String) {
+    fn repaired(&mut self, what: impl FnOnce(&Route) -> String) {
         if let Some(forgiving) = &mut self.forgiving {
-            forgiving.repairs.push(what());
+            forgiving.repairs.push(what(&self.at));
         }
     }
 
@@ -427,9 +462,17 @@ fn same_name(a: &str, b: &str) -> bool {
     letters(a) == letters(b)
 }
 
-/// The text of a span, the lines after its first moved left by the column it begins at.
+/// The text of a plain scalar where YAML reads less than what stands there: `C # not C++` loses its tail, and the lines of
+/// a program flow into one.
+fn as_written(source: &str, span: Span, keep_lines: bool) -> Option<String> {
+    let lines = source.get(span.start..span.end).is_some_and(|text| text.contains('\n'));
+    (comment_after(source, span) > 0 || keep_lines && lines).then(|| slice(source, span))
+}
+
+/// The text of a span, with what stands behind it as a comment, and the lines after its first moved left by the column it
+/// begins at.
 fn slice(source: &str, span: Span) -> String {
-    let text = source.get(span.start..span.end).unwrap_or_default().trim_end();
+    let text = source.get(span.start..span.end + comment_after(source, span)).unwrap_or_default().trim_end();
     let line_start = source.get(..span.start).and_then(|before| before.rfind('\n')).map_or(0, |i| i + 1);
     let column = span.start - line_start;
     let lines = text.split('\n').enumerate().map(|(i, line)| {
@@ -437,6 +480,12 @@ fn slice(source: &str, span: Span) -> String {
         if i == 0 { line } else { &line[space.min(column)..] }
     });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// How long the comment is that stands behind a value on its last line, the space before it included.
+fn comment_after(source: &str, span: Span) -> usize {
+    let rest = source.get(span.end..).unwrap_or_default().lines().next().unwrap_or_default();
+    if rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#') { rest.len() } else { 0 }
 }
 
 #[cfg(test)]

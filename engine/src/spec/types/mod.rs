@@ -14,7 +14,6 @@ mod show;
 pub use accept::Issue;
 pub use builtin::built_in;
 pub use parse::{parse_field, parse_named, parse_type};
-pub use schema::strict;
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -185,6 +184,13 @@ impl Type {
             | Self::Union(_)
             | Self::Schema(_) => None,
         }
+    }
+
+    /// Whether `code` stands anywhere in it.
+    pub(crate) fn holds_code(&self) -> bool {
+        let mut holds = false;
+        self.visit(&mut |ty| holds |= *ty == Self::Code);
+        holds
     }
 
     /// The sources of the lengths that are read from the flow, in the order they stand.

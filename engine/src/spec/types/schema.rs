@@ -1,4 +1,5 @@
-//! Types as JSON Schema, for servers that hold answers to it and for the texts that show it.
+//! Types as JSON Schema, for servers that hold answers to it (each adapter in its own dialect) and for the texts that
+//! show it.
 
 use super::{Field, Type};
 use serde_json::{Map, Value, json};
@@ -45,11 +46,6 @@ impl Type {
             Self::Schema(schema) => schema.as_ref().clone(),
         }
     }
-
-    /// The type in the subset that servers with strict schemas take; nothing where the subset can't say it.
-    pub fn strict_schema(&self) -> Option<Value> {
-        strict(&self.json_schema())
-    }
 }
 
 impl Field {
@@ -63,84 +59,6 @@ impl Field {
     }
 }
 
-/// The schema in the subset that servers with strict schemas take: a mapping on top, every property required, null in place
-/// of absence, nothing beyond the properties, no limits. Nothing where the subset can't say it: anything goes, references,
-/// combinations other than `anyOf`.
-pub fn strict(schema: &Value) -> Option<Value> {
-    let strict = subset(schema)?;
-    if strict["type"] == "object" {
-        return Some(strict);
-    }
-    // The reader of answers takes a mapping of one key for what it holds.
-    Some(json!({
-        "type": "object",
-        "properties": { "answer": strict },
-        "required": ["answer"],
-        "additionalProperties": false,
-    }))
-}
-
-fn subset(schema: &Value) -> Option<Value> {
-    let keywords = schema.as_object()?;
-    let mut strict = Map::new();
-    for (keyword, value) in keywords {
-        let kept = match keyword.as_str() {
-            "type" | "enum" | "const" | "description" | "title" => value.clone(),
-            "items" => subset(value)?,
-            "anyOf" => Value::Array(value.as_array()?.iter().map(subset).collect::<Option<_>>()?),
-            "properties" => {
-                let required = |name: &String| {
-                    schema["required"].as_array().is_some_and(|names| names.iter().any(|n| n.as_str() == Some(name)))
-                };
-                let property = |(name, value): (&String, &Value)| {
-                    let value = subset(value)?;
-                    Some((name.clone(), if required(name) { value } else { nullable(value) }))
-                };
-                Value::Object(value.as_object()?.iter().map(property).collect::<Option<_>>()?)
-            }
-            "additionalProperties" if *value != Value::Bool(false) => return None,
-            "$ref" | "$dynamicRef" | "allOf" | "oneOf" | "not" | "if" | "patternProperties" | "prefixItems" => {
-                return None;
-            }
-            // Limits, defaults, annotations: what they say is checked when the answer is read.
-            _ => continue,
-        };
-        strict.insert(keyword.clone(), kept);
-    }
-    if strict.get("type").is_some_and(|kind| kind == "object") {
-        let names: Vec<Value> = strict.get("properties")?.as_object()?.keys().cloned().map(Value::from).collect();
-        strict.insert("required".to_owned(), names.into());
-        strict.insert("additionalProperties".to_owned(), false.into());
-    }
-    if strict.get("type").is_some_and(|kind| kind == "array") && !strict.contains_key("items") {
-        return None;
-    }
-    let says_what = ["type", "enum", "const", "anyOf"].iter().any(|keyword| strict.contains_key(*keyword));
-    says_what.then_some(Value::Object(strict))
-}
-
-/// The schema, or null.
-fn nullable(mut schema: Value) -> Value {
-    let null = json!("null");
-    if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut)
-        && !words.contains(&Value::Null)
-    {
-        words.push(Value::Null);
-    }
-    if let Some(members) = schema.get_mut("anyOf").and_then(Value::as_array_mut) {
-        if !members.iter().any(|m| m["type"] == null) {
-            members.push(json!({ "type": "null" }));
-        }
-        return schema;
-    }
-    match schema.get_mut("type") {
-        Some(Value::Array(kinds)) if !kinds.contains(&null) => kinds.push(null),
-        Some(Value::String(kind)) if kind != "null" => schema["type"] = json!([kind.clone(), "null"]),
-        _ => {}
-    }
-    schema
-}
-
 /// One of several: `type: [T, null]` for one scalar or null, which every server takes; else `anyOf`.
 fn any_of(members: Vec<Value>) -> Value {
     let null = json!({ "type": "null" });
@@ -150,7 +68,11 @@ fn any_of(members: Vec<Value>) -> Value {
             && schema.get("enum").is_none()
     };
     match (simple(one), *other == null) {
-        (true, true) => nullable(one.clone()),
+        (true, true) => {
+            let mut schema = one.clone();
+            schema["type"] = json!([one["type"], "null"]);
+            schema
+        }
         _ => json!({ "anyOf": members }),
     }
 }
@@ -210,40 +132,6 @@ mod tests {
             "additionalProperties": false,
         });
         assert_eq!(ty.json_schema(), wanted);
-    }
-
-    #[test]
-    fn strict_schemas_require_all_and_limit_nothing() {
-        let ty = Type::of(
-            "{ s: string ..9, n: integer 1..5 = 3, l: \"low | high = low\", r: \"{ k: string } | null\", xs: \"[integer] 2\" }",
-        );
-        let wanted = json!({
-            "type": "object",
-            "properties": {
-                "s": { "type": "string" },
-                "n": { "type": ["integer", "null"] },
-                "l": { "type": ["string", "null"], "enum": ["low", "high", null] },
-                "r": { "anyOf": [
-                    { "type": "object", "properties": { "k": { "type": "string" } }, "required": ["k"], "additionalProperties": false },
-                    { "type": "null" },
-                ] },
-                "xs": { "type": "array", "items": { "type": "integer" } },
-            },
-            "required": ["s", "n", "l", "r", "xs"],
-            "additionalProperties": false,
-        });
-        assert_eq!(ty.strict_schema(), Some(wanted));
-        let list = Type::of("[string]").strict_schema().expect("a list can be said");
-        assert_eq!(list["properties"]["answer"], json!({ "type": "array", "items": { "type": "string" } }));
-        for open in [
-            "any",
-            "{ a: any }",
-            "[any]",
-            "{ schema: { $ref: '#/$defs/x', $defs: { x: {} } } }",
-            "{ schema: { type: object, additionalProperties: true } }",
-        ] {
-            assert_eq!(Type::of(open).strict_schema(), None, "{open}");
-        }
     }
 
     /// Whatever a type takes as it stands, the schema it is shown as takes too, and the other way round.

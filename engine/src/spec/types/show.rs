@@ -114,7 +114,7 @@ fn literal(value: &Value, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 impl Type {
     /// What a value of it is, to follow "must be".
-    pub(super) fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         match self {
             Self::Any => "any value".to_owned(),
             Self::Null => "null".to_owned(),
