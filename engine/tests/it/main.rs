@@ -1,5 +1,6 @@
 //! The engine's tests that need files: flows, vectors, walls.
 
 mod checks;
+mod pages;
 mod schema;
 mod tidy;
