@@ -1,10 +1,11 @@
 //! Flow engine.
-
 pub mod answer;
 pub mod check;
 pub mod diag;
+pub mod journal;
 pub mod model;
 pub mod plan;
+pub mod report;
 pub mod run;
 pub mod source;
 pub mod spec;

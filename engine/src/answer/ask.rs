@@ -1,6 +1,5 @@
 //! How a type is asked for: the texts that show its shape, and the one that sends reasons back.
 
-use crate::check::flow::Format;
 use crate::spec::types::{Field, Type};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -21,15 +20,16 @@ pub enum Shape {
     Yaml,
 }
 
-/// The shape in which a type is asked for.
-pub fn shape(ty: &Type, format: Format) -> Shape {
-    match (ty, format) {
+/// The shape in which a type is asked for: `wanted` where the flow names one, else the one that the type is best said in.
+/// Text has but one shape.
+pub fn shape(ty: &Type, wanted: Option<Shape>) -> Shape {
+    match (ty, wanted) {
         (Type::Text(_), _) => Shape::Text,
-        (_, Format::Json) => Shape::Json,
-        (_, Format::Yaml) => Shape::Yaml,
-        (_, Format::Auto) if code_alone(ty).is_some() => Shape::Fence,
-        (_, Format::Auto) if ty.holds_code() => Shape::Yaml,
-        (_, Format::Auto) => Shape::Json,
+        (_, Some(wanted)) => wanted,
+        (_, None) if code_alone(ty).is_some() => Shape::Fence,
+        // Models write worse code inside JSON strings.
+        (_, None) if ty.holds_code() => Shape::Yaml,
+        (_, None) => Shape::Json,
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn fences(text: &str) -> Vec<Fence<'_>> {
             }
             end = text.len();
         }
-        let body = text[start..end.max(start)].trim_end_matches(['\n', '\r']);
+        let body = &text[start..end.max(start)];
         let tag = tag.split_whitespace().next().unwrap_or_default().to_lowercase();
         found.push(Fence { tag, body: moved_left(body, indent) });
     }
@@ -70,16 +70,15 @@ pub(super) fn fences(text: &str) -> Vec<Fence<'_>> {
 
 /// What may be the answer, the likeliest first; each is a part of the text.
 pub(super) fn candidates<'a>(text: &'a str, ty: &Type) -> Vec<Cow<'a, str>> {
-    let whole = text.trim();
     let mut found: Vec<Cow<'a, str>> = Vec::new();
-    if whole.starts_with(['{', '[']) {
-        found.push(whole.into());
+    if text.trim_start().starts_with(['{', '[']) {
+        found.push(text.into());
     }
     let (data, other): (Vec<_>, Vec<_>) = fences(text).into_iter().partition(Fence::holds_data);
     let (bare, other): (Vec<_>, Vec<_>) = other.into_iter().partition(|f| f.tag.is_empty());
     // Drafts come before the answer, so the last one counts.
     found.extend(data.into_iter().rev().chain(bare.into_iter().rev()).map(|f| f.body));
-    found.push(whole.into());
+    found.push(text.into());
     found.extend(from_first_field(text, ty).map(Cow::from));
     found.extend(objects(text).map(Cow::from));
     found.extend(other.into_iter().rev().map(|f| f.body));
@@ -102,7 +101,7 @@ fn from_first_field<'a>(text: &'a str, ty: &Type) -> Option<&'a str> {
         let (key, _) = line.split_once(':')?;
         fields.iter().any(|f| f.name == key.trim_matches(['"', '\'', ' '])).then_some(())
     };
-    lines(text).find(|(_, line)| names(line).is_some()).map(|(start, _)| text[start..].trim_end())
+    lines(text).find(|(_, line)| names(line).is_some()).map(|(start, _)| &text[start..])
 }
 
 /// Objects and lists in running text, each to where its brackets balance.
@@ -180,7 +179,7 @@ mod tests {
     fn fences_are_found_with_their_tags() {
         assert_eq!(
             bodies("a\n```Python title=x\nb\n\nc\n```\nd\n~~~\ne\n~~~"),
-            pairs(&[("python", "b\n\nc"), ("", "e")])
+            pairs(&[("python", "b\n\nc\n"), ("", "e\n")])
         );
         assert_eq!(bodies("```\n```"), pairs(&[("", "")]));
         assert_eq!(bodies("```json\n{}"), pairs(&[("json", "{}")]));
@@ -191,9 +190,9 @@ mod tests {
     #[test]
     fn a_fence_further_in_does_not_close_the_one_around_it() {
         let text = "```yaml\nwhy: w\ncode: |\n  ```python\n  print(1)\n  ```\n```\ndone";
-        assert_eq!(bodies(text), pairs(&[("yaml", "why: w\ncode: |\n  ```python\n  print(1)\n  ```")]));
-        assert_eq!(bodies("````md\n```\nx\n```\n````"), pairs(&[("md", "```\nx\n```")]));
-        assert_eq!(bodies("1. so:\n   ```py\n   if a:\n     b\n   ```\n"), pairs(&[("py", "if a:\n  b")]));
+        assert_eq!(bodies(text), pairs(&[("yaml", "why: w\ncode: |\n  ```python\n  print(1)\n  ```\n")]));
+        assert_eq!(bodies("````md\n```\nx\n```\n````"), pairs(&[("md", "```\nx\n```\n")]));
+        assert_eq!(bodies("1. so:\n   ```py\n   if a:\n     b\n   ```\n"), pairs(&[("py", "if a:\n  b\n")]));
     }
 
     #[test]

@@ -50,18 +50,21 @@ fn code(text: &str, ty: &Type, field: Option<&str>) -> Result<Answer, Vec<String
     let recorded = match fences.first() {
         Some(fence) if fence.holds_data() => Some(fence.body.as_ref()),
         Some(_) => None,
-        None => Some(text.trim()),
+        None => Some(text),
     };
-    if let Some(answer) = recorded.and_then(|text| recorded_code(text, ty, field?)) {
+    if let Some(answer) = recorded.and_then(|text| recorded_code(text.trim(), ty, field?)) {
         return Ok(answer);
     }
     let program = match fences.first() {
         Some(fence) => Some(fence.body.as_ref()),
         // Without a fence, a text where a program may be left out is words about there being none.
         None if ty.accept(&wrapped(field, Value::Null)).is_ok() => None,
-        None => Some(text.trim_matches(['\n', '\r'])),
+        None => Some(text),
     };
-    let program = program.filter(|program| !program.trim().is_empty()).map_or(Value::Null, Value::from);
+    let program = program
+        .map(|program| program.trim_matches(['\n', '\r']))
+        .filter(|program| !program.trim().is_empty())
+        .map_or(Value::Null, Value::from);
     let value = ty
         .accept(&wrapped(field, program))
         .map_err(|_| vec!["the answer holds no program: put the whole of it in one fenced block".to_owned()])?;
@@ -134,7 +137,7 @@ impl Refusal {
 
 fn one(text: &str, ty: &Type) -> Result<Answer, Refusal> {
     let mut refusal = None;
-    if text.starts_with(['{', '[']) {
+    if text.trim_start().starts_with(['{', '[']) {
         let mut repairs = Vec::new();
         match parse_json(text, &mut repairs) {
             Ok(value) => match ty.forgive(&value, &mut repairs) {

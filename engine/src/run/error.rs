@@ -128,3 +128,59 @@ pub struct RunError {
     /// The path of the node, without marks of calls; empty when it is the run's.
     pub at: String,
 }
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// With outputs, and they are good.
+    Accepted,
+    /// With outputs that the flow's `accept` refuses.
+    NotAccepted,
+    /// With an error.
+    Failed,
+    /// A budget was spent, and nothing made do with that.
+    Budget,
+    /// It was cancelled.
+    Cancelled,
+}
+
+impl Outcome {
+    /// How a run ends that fails with this error.
+    pub fn of_error(name: ErrorName) -> Self {
+        match name {
+            ErrorName::Budget => Self::Budget,
+            ErrorName::Cancelled => Self::Cancelled,
+            ErrorName::BadInput
+            | ErrorName::RateLimit
+            | ErrorName::Overloaded
+            | ErrorName::Timeout
+            | ErrorName::Network
+            | ErrorName::Rejected
+            | ErrorName::Refused
+            | ErrorName::Truncated
+            | ErrorName::BadOutput
+            | ErrorName::CheckFailed
+            | ErrorName::Expression
+            | ErrorName::Sandbox
+            | ErrorName::Exhausted => Self::Failed,
+        }
+    }
+
+    /// As written in results.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::NotAccepted => "not_accepted",
+            Self::Failed => "failed",
+            Self::Budget => "budget",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

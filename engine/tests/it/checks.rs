@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// The warnings that vectors look at.
 const LOOKED_AT: [&str; 1] = ["forgotten-dollar"];
 
-fn here() -> PathBuf {
+pub(crate) fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
@@ -39,12 +39,12 @@ fn expected(list: &Value) -> BTreeSet<(String, String)> {
     list.as_array().into_iter().flatten().map(|e| (text(&e["rule"]), text(&e["at"]))).collect()
 }
 
-fn listing(checked: &Checked) -> String {
+pub(crate) fn listing(checked: &Checked) -> String {
     checked.found.iter().map(|d| format!("    {} at {}: {}\n", d.rule, d.at, d.message)).collect()
 }
 
 /// The flow of a vector, from its text or its file.
-fn check_vector(vector: &Value) -> Checked {
+pub(crate) fn check_vector(vector: &Value) -> Checked {
     if let Some(file) = vector["file"].as_str() {
         let shipped = here().join("../flows").join(file);
         let draft = here().join("tests/fixtures/drafts").join(file);

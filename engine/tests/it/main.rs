@@ -4,3 +4,4 @@ mod checks;
 mod pages;
 mod schema;
 mod tidy;
+mod vectors;

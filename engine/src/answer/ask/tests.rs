@@ -9,19 +9,19 @@ const MEND: &str = "{ what_went_wrong: string ..800, fixed_code: code }";
 #[test]
 fn the_shape_follows_the_type_and_the_format() {
     for (ty, format, wanted) in [
-        ("string", Format::Auto, Shape::Text),
-        ("string", Format::Json, Shape::Text),
-        ("code", Format::Auto, Shape::Fence),
-        ("{ code: code }", Format::Auto, Shape::Fence),
-        ("{ code: \"code | null\" }", Format::Auto, Shape::Fence),
-        ("{ code: code }", Format::Json, Shape::Json),
-        ("{ code: code }", Format::Yaml, Shape::Yaml),
-        (MEND, Format::Auto, Shape::Yaml),
-        (MEND, Format::Json, Shape::Json),
-        ("[{ name: string, code: code }]", Format::Auto, Shape::Yaml),
-        ("{ a: string, n: integer }", Format::Auto, Shape::Json),
-        ("{ a: string, n: integer }", Format::Yaml, Shape::Yaml),
-        ("integer", Format::Auto, Shape::Json),
+        ("string", None, Shape::Text),
+        ("string", Some(Shape::Json), Shape::Text),
+        ("code", None, Shape::Fence),
+        ("{ code: code }", None, Shape::Fence),
+        ("{ code: \"code | null\" }", None, Shape::Fence),
+        ("{ code: code }", Some(Shape::Json), Shape::Json),
+        ("{ code: code }", Some(Shape::Yaml), Shape::Yaml),
+        (MEND, None, Shape::Yaml),
+        (MEND, Some(Shape::Json), Shape::Json),
+        ("[{ name: string, code: code }]", None, Shape::Yaml),
+        ("{ a: string, n: integer }", None, Shape::Json),
+        ("{ a: string, n: integer }", Some(Shape::Yaml), Shape::Yaml),
+        ("integer", None, Shape::Json),
     ] {
         assert_eq!(shape(&Type::of(ty), format), wanted, "{ty} as {format:?}");
     }
