@@ -41,7 +41,9 @@ fn the_examples_of_a_rule_fire_it_and_then_do_not() {
     for rule in RULES {
         let page = page(&format!("docs/rules/{}.md", rule.name));
         let flows = flows(&page);
-        let [wrong, right] = flows[..] else { panic!("{}: a wrong and a right example, not {}", rule.name, flows.len()) };
+        let [wrong, right] = flows[..] else {
+            panic!("{}: a wrong and a right example, not {}", rule.name, flows.len())
+        };
         assert_eq!(fired(wrong), BTreeSet::from([rule.name]), "{}, wrong", rule.name);
         assert_eq!(fired(right), BTreeSet::new(), "{}, right", rule.name);
     }
