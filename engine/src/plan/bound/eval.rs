@@ -536,3 +536,6 @@ fn quotient(op: BinOp, a: &Interval, b: &Interval) -> Interval {
     }
     range
 }
+
+#[cfg(test)]
+mod tests;

@@ -243,9 +243,14 @@ impl Walk<'_> {
                 Take::All if made.passes.max.as_ref().and_then(Formula::as_number) == Some(0.0) => Abstract::items([]),
                 Take::All => {
                     let fewest = if repeat.accept.is_none() { made.passes.min.clone() } else { None };
-                    Abstract::list(value, Interval { min: fewest.or_else(|| Some(Formula::default())), ..made.passes.clone() })
+                    Abstract::list(
+                        value,
+                        Interval { min: fewest.or_else(|| Some(Formula::default())), ..made.passes.clone() },
+                    )
                 }
-                Take::Last | Take::Min(_) | Take::Max(_) if made.accepted_for_certain && !made.may_not_be_taken => value,
+                Take::Last | Take::Min(_) | Take::Max(_) if made.accepted_for_certain && !made.may_not_be_taken => {
+                    value
+                }
                 Take::Last | Take::Min(_) | Take::Max(_) => value.or_null(),
             }
         };
@@ -254,7 +259,10 @@ impl Walk<'_> {
         fields.push(("state".into(), made.end_state.unwrap_or(Abstract::NULL)));
         fields.push(("passes".into(), Abstract::number(made.passes.clone())));
         fields.push(("exit".into(), Abstract::text()));
-        made.tally.repeats = Some(Count { fewest: made.passes.min.unwrap_or_default(), most: count.capped(made.passes.max.as_ref()).max });
+        made.tally.repeats = Some(Count {
+            fewest: made.passes.min.unwrap_or_default(),
+            most: count.capped(made.passes.max.as_ref()).max,
+        });
         made.tally.calls = made.tally.inside.iter().fold(Count::default(), |sum, node| sum.plus(&node.calls));
         (made.tally, Abstract::record(fields))
     }
@@ -322,9 +330,11 @@ fn widen(old: &Abstract, new: &Abstract) -> Abstract {
 /// Makes anything of the fields that moved.
 fn give_up(old: &Abstract, new: &Abstract) -> Abstract {
     let (Shape::Record(_), Shape::Record(fields)) = (&old.shape, &new.shape) else { return Abstract::any() };
-    Abstract::record(fields.iter().map(|(name, value)| {
-        (name.clone(), if old.field(name) == *value { value.clone() } else { Abstract::any() })
-    }))
+    Abstract::record(
+        fields.iter().map(|(name, value)| {
+            (name.clone(), if old.field(name) == *value { value.clone() } else { Abstract::any() })
+        }),
+    )
 }
 
 impl Abstract {

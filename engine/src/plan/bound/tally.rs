@@ -45,10 +45,7 @@ impl Count {
     /// Both together.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
-        Self {
-            fewest: self.fewest.plus(&other.fewest),
-            most: both(&self.most, &other.most).map(|(a, b)| a.plus(b)),
-        }
+        Self { fewest: self.fewest.plus(&other.fewest), most: both(&self.most, &other.most).map(|(a, b)| a.plus(b)) }
     }
 
     /// One for each of the other.
@@ -58,10 +55,7 @@ impl Count {
         if none(self) || none(other) {
             return Self::default();
         }
-        Self {
-            fewest: self.fewest.times(&other.fewest),
-            most: both(&self.most, &other.most).map(|(a, b)| a.times(b)),
-        }
+        Self { fewest: self.fewest.times(&other.fewest), most: both(&self.most, &other.most).map(|(a, b)| a.times(b)) }
     }
 
     fn join(&self, other: &Self) -> Self {

@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 /// What is known of a value. Cheap to clone: what is large is shared.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Abstract {
+pub(super) struct Abstract {
     /// What it is when it is not null.
-    pub shape: Shape,
+    pub(super) shape: Shape,
     /// Whether it may be null.
-    pub nullable: bool,
+    pub(super) nullable: bool,
 }
 
 /// What is known of a value that is not null.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Shape {
+pub(super) enum Shape {
     /// It is never anything but null.
     Nothing,
     /// True or false, if that is known.
@@ -41,18 +41,18 @@ pub enum Shape {
 
 /// Least and greatest of a number, both included; an end that is absent is not known.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Interval {
+pub(super) struct Interval {
     /// Least.
-    pub min: Option<Formula>,
+    pub(super) min: Option<Formula>,
     /// Greatest.
-    pub max: Option<Formula>,
+    pub(super) max: Option<Formula>,
     /// Whether it is a whole number.
-    pub whole: bool,
+    pub(super) whole: bool,
 }
 
 /// Whether a condition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Truth {
+pub(super) enum Truth {
     /// It holds.
     True,
     /// It does not.
@@ -80,30 +80,30 @@ impl From<bool> for Truth {
 
 impl Interval {
     /// Exactly `n`, a whole number.
-    pub fn exactly(n: impl Into<Formula>) -> Self {
+    pub(super) fn exactly(n: impl Into<Formula>) -> Self {
         let n = n.into();
         Self { min: Some(n.clone()), max: Some(n), whole: true }
     }
 
     /// Whole numbers from `min` to `max`.
-    pub fn whole(min: impl Into<Formula>, max: Option<Formula>) -> Self {
+    pub(super) fn whole(min: impl Into<Formula>, max: Option<Formula>) -> Self {
         Self { min: Some(min.into()), max, whole: true }
     }
 
     /// The number, when there is only one.
-    pub fn as_number(&self) -> Option<f64> {
+    pub(super) fn as_number(&self) -> Option<f64> {
         let min = self.min.as_ref()?.as_number()?;
         (self.max.as_ref()?.as_number()? == min).then_some(min)
     }
 
     /// The count, when there is only one.
-    pub fn as_count(&self) -> Option<usize> {
+    pub(super) fn as_count(&self) -> Option<usize> {
         self.as_number().map(|n| n.max(0.0) as usize)
     }
 
     /// As a count: below zero is zero.
     #[must_use]
-    pub fn clamped(&self) -> Self {
+    pub(super) fn clamped(&self) -> Self {
         let zero = Formula::default();
         Self {
             min: Some(self.min.as_ref().map_or_else(Formula::default, |min| min.greatest(&zero))),
@@ -114,7 +114,7 @@ impl Interval {
 
     /// Both ranges, and what lies between.
     #[must_use]
-    pub fn join(&self, other: &Self) -> Self {
+    pub(super) fn join(&self, other: &Self) -> Self {
         Self {
             min: both(&self.min, &other.min).map(|(a, b)| a.least(b)),
             max: both(&self.max, &other.max).map(|(a, b)| a.greatest(b)),
@@ -124,7 +124,7 @@ impl Interval {
 
     /// The part of the range that is no more than `most`.
     #[must_use]
-    pub fn capped(&self, most: Option<&Formula>) -> Self {
+    pub(super) fn capped(&self, most: Option<&Formula>) -> Self {
         let Some(most) = most else { return self.clone() };
         Self {
             min: self.min.as_ref().map(|min| min.least(most)),
@@ -134,7 +134,7 @@ impl Interval {
     }
 
     /// Whether every number here is less than every number there, or none is.
-    pub fn below(&self, other: &Self) -> Truth {
+    pub(super) fn below(&self, other: &Self) -> Truth {
         if both(&self.max, &other.min).is_some_and(|(a, b)| a.below(b)) {
             Truth::True
         } else if both(&self.min, &other.max).is_some_and(|(a, b)| b.at_most(a)) {
@@ -151,25 +151,25 @@ pub(super) fn both<'a, T>(a: &'a Option<T>, b: &'a Option<T>) -> Option<(&'a T, 
 
 impl Abstract {
     /// Null.
-    pub const NULL: Self = Self { shape: Shape::Nothing, nullable: true };
+    pub(super) const NULL: Self = Self { shape: Shape::Nothing, nullable: true };
 
     /// Anything, null included.
-    pub fn any() -> Self {
+    pub(super) fn any() -> Self {
         Self { shape: Shape::Any(None), nullable: true }
     }
 
     /// A number in a range.
-    pub fn number(range: Interval) -> Self {
+    pub(super) fn number(range: Interval) -> Self {
         Shape::Number(range).into()
     }
 
     /// Text that is not known.
-    pub fn text() -> Self {
+    pub(super) fn text() -> Self {
         Shape::Text(None).into()
     }
 
     /// A list of `len` items of one kind.
-    pub fn list(item: Self, len: Interval) -> Self {
+    pub(super) fn list(item: Self, len: Interval) -> Self {
         if len.as_number() == Some(0.0) {
             return Self::items([]);
         }
@@ -177,31 +177,31 @@ impl Abstract {
     }
 
     /// A list of these.
-    pub fn items(items: impl IntoIterator<Item = Self>) -> Self {
+    pub(super) fn items(items: impl IntoIterator<Item = Self>) -> Self {
         Shape::Items(items.into_iter().collect()).into()
     }
 
     /// A record of these.
-    pub fn record<K: Into<Arc<str>>>(fields: impl IntoIterator<Item = (K, Self)>) -> Self {
+    pub(super) fn record<K: Into<Arc<str>>>(fields: impl IntoIterator<Item = (K, Self)>) -> Self {
         Shape::Record(fields.into_iter().map(|(k, v)| (k.into(), v)).collect()).into()
     }
 
     /// It, or null.
     #[must_use]
-    pub fn or_null(mut self) -> Self {
+    pub(super) fn or_null(mut self) -> Self {
         self.nullable = true;
         self
     }
 
     /// It, when it is not null.
     #[must_use]
-    pub fn not_null(mut self) -> Self {
+    pub(super) fn not_null(mut self) -> Self {
         self.nullable = false;
         self
     }
 
     /// Exactly this value.
-    pub fn known(value: &Value) -> Self {
+    pub(super) fn known(value: &Value) -> Self {
         match value {
             Value::Null => Self::NULL,
             Value::Bool(b) => Shape::Boolean(Some(*b)).into(),
@@ -216,7 +216,7 @@ impl Abstract {
     }
 
     /// The value, when there is only one.
-    pub fn value(&self) -> Option<Value> {
+    pub(super) fn value(&self) -> Option<Value> {
         if self.nullable {
             return matches!(self.shape, Shape::Nothing).then_some(Value::Null);
         }
@@ -243,12 +243,12 @@ impl Abstract {
 
     /// What holds of both.
     #[must_use]
-    pub fn join(&self, other: &Self) -> Self {
+    pub(super) fn join(&self, other: &Self) -> Self {
         Self { shape: self.shape.join(&other.shape), nullable: self.nullable || other.nullable }
     }
 
     /// Its truth, as `if` sees it.
-    pub fn truth(&self) -> Truth {
+    pub(super) fn truth(&self) -> Truth {
         let positive = |range: &Interval| match range.as_number() {
             Some(n) => Truth::from(n != 0.0),
             None if range.min.as_ref().is_some_and(|min| Formula::default().below(min)) => Truth::True,
@@ -268,7 +268,7 @@ impl Abstract {
     }
 
     /// What is left of it once it is known to be true (or false); `None` when it can't be.
-    pub fn when(&self, holds: bool) -> Option<Self> {
+    pub(super) fn when(&self, holds: bool) -> Option<Self> {
         if self.truth() == Truth::from(!holds) {
             return None;
         }
@@ -304,7 +304,7 @@ impl Abstract {
     }
 
     /// The value of a field, or of an item by number; null reads through.
-    pub fn field(&self, name: &str) -> Self {
+    pub(super) fn field(&self, name: &str) -> Self {
         let found = match &self.shape {
             Shape::Record(fields) => {
                 fields.iter().find(|(field, _)| &**field == name).map_or(Self::NULL, |(_, value)| value.clone())
@@ -319,7 +319,7 @@ impl Abstract {
     }
 
     /// The item at an index, from the end when it is below zero.
-    pub fn item(&self, index: i64) -> Self {
+    pub(super) fn item(&self, index: i64) -> Self {
         let found = match &self.shape {
             Shape::Items(items) => usize::try_from(if index < 0 { index + items.len() as i64 } else { index })
                 .ok()
@@ -337,7 +337,7 @@ impl Abstract {
     }
 
     /// What every item of it is, were it a list.
-    pub fn any_item(&self) -> Self {
+    pub(super) fn any_item(&self) -> Self {
         match &self.shape {
             Shape::Items(items) => items.iter().cloned().reduce(|a, b| a.join(&b)).unwrap_or(Self::NULL),
             Shape::List { item, .. } => (**item).clone(),
@@ -350,7 +350,7 @@ impl Abstract {
     }
 
     /// What every item of either list is; an empty one has none.
-    pub fn item_of_either(&self, other: &Self) -> Self {
+    pub(super) fn item_of_either(&self, other: &Self) -> Self {
         match (self.len().as_number(), other.len().as_number()) {
             (Some(0.0), _) => other.any_item(),
             (_, Some(0.0)) => self.any_item(),
@@ -359,7 +359,7 @@ impl Abstract {
     }
 
     /// How long it is: items, fields or characters.
-    pub fn len(&self) -> Interval {
+    pub(super) fn len(&self) -> Interval {
         match &self.shape {
             Shape::Items(items) => Interval::exactly(items.len()),
             Shape::List { len, .. } => len.clone(),
@@ -373,21 +373,11 @@ impl Abstract {
     }
 
     /// The range of it, were it a number.
-    pub fn range(&self) -> Interval {
+    pub(super) fn range(&self) -> Interval {
         match &self.shape {
             Shape::Number(range) => range.clone(),
             Shape::Any(Some(path)) => Interval { max: Some(Formula::size(path.to_string())), ..Interval::default() },
             _ => Interval::default(),
-        }
-    }
-
-    /// The same list with its items no longer told apart.
-    #[must_use]
-    pub fn blurred(&self) -> Self {
-        match &self.shape {
-            Shape::Items(items) if items.is_empty() => self.clone(),
-            Shape::Items(_) => Self { nullable: self.nullable, ..Self::list(self.any_item(), self.len()) },
-            _ => self.clone(),
         }
     }
 }

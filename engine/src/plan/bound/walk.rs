@@ -1,13 +1,13 @@
 //! The walk: a flow's nodes in the order of their edges, each with what is known of its value and of its calls.
 
+use super::Formula;
 use super::eval::{Env, Eval};
 use super::of_type::{Sizes, of_type, read_field};
 use super::tally::{Count, Tally};
 use super::value::{Abstract, Interval, Shape, Truth};
-use super::Formula;
 use crate::check::flow::{
-    AllowFailed, Block, BudgetDef, CheckedFlow, Each, Execute, ExecuteOn, FileId, FlowId, Node, OnError, Prompt, Repeat,
-    Rule, RuleTest, Val, Verb,
+    AllowFailed, Block, BudgetDef, CheckedFlow, Each, Execute, ExecuteOn, FileId, FlowId, Node, OnError, Prompt,
+    Repeat, Rule, RuleTest, Val, Verb,
 };
 use crate::spec::types::Type;
 use std::cell::Cell;
@@ -77,9 +77,8 @@ impl<'a> Walk<'a> {
     }
 
     fn params(&self, file: FileId, given: &Abstract) -> Abstract {
-        let zeroed = |name: &str| {
-            self.without_reasks.as_ref().is_some_and(|params| params.contains(&(file, name.to_owned())))
-        };
+        let zeroed =
+            |name: &str| self.without_reasks.as_ref().is_some_and(|params| params.contains(&(file, name.to_owned())));
         Abstract::record(self.flow.files[file].params.iter().map(|field| {
             let value = if zeroed(&field.name) {
                 Abstract::number(Interval::exactly(0u64))
