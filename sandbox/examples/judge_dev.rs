@@ -10,7 +10,9 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use flow_sandbox::{Cancel, Comparison, Language, Limits, Origin, Report, Sandbox, Source, Stop, Task, Test, Tolerance, Verdict};
+use flow_sandbox::{
+    Cancel, Comparison, Language, Limits, Origin, Report, Sandbox, Source, Stop, Task, Test, Tolerance, Verdict,
+};
 use serde_json::Value;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -64,7 +66,13 @@ fn main() -> Result<(), Failure> {
     for (language, row) in rows.into_inner()? {
         println!(
             "{language:11} {:>6} of {:<5} {:>8} of {:<6} {:>5} of {:<4} {}",
-            row.accepted[0], row.accepted[1], row.rejected[0], row.rejected[1], row.same_kind, row.all, row.not_compiled
+            row.accepted[0],
+            row.accepted[1],
+            row.rejected[0],
+            row.rejected[1],
+            row.same_kind,
+            row.all,
+            row.not_compiled
         );
     }
     Ok(())
@@ -85,7 +93,12 @@ fn count(rows: &mut BTreeMap<Language, Row>, entry: &Entry, report: &Report) {
     side[1] += 1;
     side[0] += usize::from((entry.expected == "accepted") == report.passed);
     if !same {
-        println!("{}: expected {}, got {got}: {}", entry.path, entry.expected, report.message.as_deref().unwrap_or("passed"));
+        println!(
+            "{}: expected {}, got {got}: {}",
+            entry.path,
+            entry.expected,
+            report.message.as_deref().unwrap_or("passed")
+        );
     }
 }
 
@@ -109,7 +122,9 @@ fn read(folder: &Path, languages: &[Language]) -> Result<Vec<Entry>, Failure> {
         let tests = tests(&package)?;
         for submission in problem["submissions"].as_array().ok_or("a problem has no submissions")? {
             let file = submission["file"].as_str().ok_or("a submission has no file")?;
-            let Ok(language) = submission["language"].as_str().unwrap_or_default().parse::<Language>() else { continue };
+            let Ok(language) = submission["language"].as_str().unwrap_or_default().parse::<Language>() else {
+                continue;
+            };
             if !languages.contains(&language) {
                 continue;
             }

@@ -124,7 +124,9 @@ pub(crate) fn module(
     match module.get_export("_start") {
         Some(ExternType::Func(start)) if start.params().len() == 0 && start.results().len() == 0 => {}
         _ => {
-            return Err(Refusal::Program("the module exports no function `_start` that takes and gives nothing".into()));
+            return Err(Refusal::Program(
+                "the module exports no function `_start` that takes and gives nothing".into(),
+            ));
         }
     }
     let pre = shop.host.linker.instantiate_pre(&module).map_err(refused)?;

@@ -14,6 +14,7 @@ use crate::source::{Language, Source};
 pub(crate) mod package;
 mod python;
 mod wasm;
+mod zig;
 
 use package::Package;
 
@@ -193,5 +194,10 @@ pub(crate) trait Toolchain: Send + Sync {
 
 /// All toolchains there are.
 pub(crate) fn all() -> Vec<Box<dyn Toolchain>> {
-    vec![Box::new(python::Python::default()), Box::new(wasm::Wasm)]
+    vec![
+        Box::new(python::Python::default()),
+        Box::new(zig::Zig(Language::C)),
+        Box::new(zig::Zig(Language::Cpp)),
+        Box::new(wasm::Wasm),
+    ]
 }
