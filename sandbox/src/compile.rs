@@ -113,13 +113,11 @@ pub(crate) fn module(
     shop: &Workshop,
     toolchain: &dyn Toolchain,
     wasm: &[u8],
-    entry: Entry,
     start: Start,
     extra_memory: u64,
     flags: Vec<String>,
 ) -> Result<Runnable, Refusal> {
     let facts = inspect(wasm).map_err(Refusal::Program)?;
-    let refused = |error: wasmtime::Error| Refusal::Program(format!("{error:#}"));
     let module = shop.cache.module(&shop.host.engine, wasm).map_err(refused)?;
     match module.get_export("_start") {
         Some(ExternType::Func(start)) if start.params().len() == 0 && start.results().len() == 0 => {}
@@ -129,24 +127,51 @@ pub(crate) fn module(
             ));
         }
     }
-    let pre = shop.host.linker.instantiate_pre(&module).map_err(refused)?;
     Ok(Runnable {
-        pre,
-        entry,
+        pre: shop.host.linker.instantiate_pre(&module).map_err(refused)?,
+        entry: Entry::Start,
         start,
         initial_memory: facts.initial_memory,
         extra_memory,
         has_start: facts.has_start,
-        provenance: Provenance {
-            language: toolchain.language(),
-            wasmtime: WASMTIME.to_owned(),
-            toolchain: toolchain.name(),
-            flags,
-            wasm_sha256: Some(sha256(wasm)),
-            program_sha256: None,
-            limits: Limits::default(),
-        },
+        provenance: Provenance { flags, ..provenance(toolchain, wasm) },
     })
+}
+
+/// An interpreter of ours, compiled and linked; it is not inspected, because its hash is pinned.
+pub(crate) fn interpreter(
+    shop: &Workshop,
+    toolchain: &dyn Toolchain,
+    wasm: &[u8],
+    entry: Entry,
+    start: Start,
+) -> Result<Runnable, Refusal> {
+    let module = shop.cache.module(&shop.host.engine, wasm).map_err(refused)?;
+    Ok(Runnable {
+        pre: shop.host.linker.instantiate_pre(&module).map_err(refused)?,
+        entry,
+        start,
+        initial_memory: initial_memory(wasm).map_err(Refusal::Program)?,
+        extra_memory: 0,
+        has_start: false,
+        provenance: provenance(toolchain, wasm),
+    })
+}
+
+fn refused(error: wasmtime::Error) -> Refusal {
+    Refusal::Program(format!("{error:#}"))
+}
+
+fn provenance(toolchain: &dyn Toolchain, wasm: &[u8]) -> Provenance {
+    Provenance {
+        language: toolchain.language(),
+        wasmtime: WASMTIME.to_owned(),
+        toolchain: toolchain.name(),
+        flags: Vec::new(),
+        wasm_sha256: Some(sha256(wasm)),
+        program_sha256: None,
+        limits: Limits::default(),
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::engine::Host;
 use crate::run::Runnable;
 use crate::source::{Language, Source};
 
+mod javascript;
 pub(crate) mod package;
 mod python;
 mod wasm;
@@ -198,6 +199,7 @@ pub(crate) fn all() -> Vec<Box<dyn Toolchain>> {
         Box::new(python::Python::default()),
         Box::new(zig::Zig(Language::C)),
         Box::new(zig::Zig(Language::Cpp)),
+        Box::new(javascript::Javascript),
         Box::new(wasm::Wasm),
     ]
 }

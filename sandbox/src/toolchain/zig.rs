@@ -15,7 +15,7 @@ use crate::cancel::Cancel;
 use crate::child::{self, CPU_SECONDS, Ended};
 use crate::compile;
 use crate::guest::Start;
-use crate::run::{Entry, Runnable};
+use crate::run::Runnable;
 use crate::source::{Language, Source};
 
 const PACKAGE: Package = Package {
@@ -293,7 +293,7 @@ impl Toolchain for Zig {
             ..Start::default()
         };
         let flags = TARGET.iter().chain(flags).map(|flag| (*flag).to_owned()).collect();
-        compile::module(shop, self, &wasm, Entry::Start, start, STACK, flags)
+        compile::module(shop, self, &wasm, start, STACK, flags)
     }
 }
 
