@@ -400,7 +400,7 @@ const crash = (error) => {
   out.flush();
   const said = error instanceof Error ? `${error}\n${error.stack ?? ""}` : `Uncaught ${inspect(error, 1)}`;
   // Our own frames are none of the program's.
-  err.put(said.split("\n").filter((l) => !l.includes("shim.mjs")).join("\n").trimEnd() + "\n");
+  err.put(said.replaceAll("<evalScript>", "main.js").split("\n").filter((l) => !l.includes("shim.mjs")).join("\n").trimEnd() + "\n");
   leave(1);
 };
 
