@@ -118,7 +118,7 @@ fn read(folder: &Path, languages: &[Language]) -> Result<Vec<Entry>, Failure> {
     let index: Value = serde_json::from_slice(&fs::read(folder.join("INDEX.json"))?)?;
     let mut entries = Vec::new();
     for problem in index["problems"].as_array().ok_or("the index has no problems")? {
-        let package = folder.join("problems").join(problem["name"].as_str().ok_or("a problem has no name")?);
+        let package = folder.join("problems").join(problem["id"].as_str().ok_or("a problem has no id")?);
         let tests = tests(&package)?;
         for submission in problem["submissions"].as_array().ok_or("a problem has no submissions")? {
             let file = submission["file"].as_str().ok_or("a submission has no file")?;
@@ -154,9 +154,12 @@ fn comparison(flags: &Value) -> Comparison {
 fn tests(package: &Path) -> Result<Vec<Test>, Failure> {
     let mut tests = Vec::new();
     for group in ["sample", "secret"] {
-        let mut inputs: Vec<_> = fs::read_dir(package.join("data").join(group))?
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect::<Result<_, _>>()?;
+        let folder = package.join("data").join(group);
+        if !folder.exists() {
+            continue;
+        }
+        let mut inputs: Vec<_> =
+            fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
         inputs.retain(|path| path.extension().is_some_and(|extension| extension == "in"));
         inputs.sort();
         for input in inputs {

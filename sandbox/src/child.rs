@@ -48,6 +48,14 @@ pub(crate) fn run(command: &mut Command, log: &Path, cpu_seconds: u64, cancel: &
     }
 }
 
+/// What a compiler that refused says.
+pub(crate) fn words(status: ExitStatus, said: &str) -> String {
+    match said.trim() {
+        "" => format!("the compiler ended with {status}: the program takes too long or too much to compile"),
+        said => said.to_owned(),
+    }
+}
+
 /// A child and all that it started; they end with this value.
 struct Group(Child);
 

@@ -14,7 +14,9 @@ use crate::source::{Language, Source};
 mod javascript;
 pub(crate) mod package;
 mod python;
+mod rust;
 mod wasm;
+mod work;
 mod zig;
 
 use package::Package;
@@ -200,6 +202,7 @@ pub(crate) fn all() -> Vec<Box<dyn Toolchain>> {
         Box::new(zig::Zig(Language::C)),
         Box::new(zig::Zig(Language::Cpp)),
         Box::new(javascript::Javascript),
+        Box::new(rust::Rust::default()),
         Box::new(wasm::Wasm),
     ]
 }

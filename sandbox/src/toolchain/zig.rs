@@ -4,11 +4,11 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::package::{self, Package, Wheel, at};
+use super::work::Work;
 use super::{Error, Origin, Progress, Refusal, State, Toolchain, Workshop};
 use crate::cache::sha256;
 use crate::cancel::Cancel;
@@ -146,34 +146,8 @@ impl Folder {
     }
 
     /// What the compiler says, without where we keep things.
-    fn words(&self, status: std::process::ExitStatus, said: &str) -> String {
-        let said = said.replace(&format!("{}/", self.0.display()), "");
-        let said = said.trim();
-        if said.is_empty() {
-            format!("the compiler ended with {status}: the program takes too long or too much to compile")
-        } else {
-            said.to_owned()
-        }
-    }
-}
-
-/// A folder for one compilation, gone with this value.
-struct Work(PathBuf);
-
-impl Work {
-    fn new(shop: &Workshop) -> Result<Self, Error> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let folder = shop.cache.root().join("work").join(name);
-        shop.cache.make(&folder).map_err(at(&folder))?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        // What cannot be removed is only space.
-        drop(fs::remove_dir_all(&self.0));
+    fn words(&self, status: ExitStatus, said: &str) -> String {
+        child::words(status, &said.replace(&format!("{}/", self.0.display()), ""))
     }
 }
 
@@ -277,16 +251,7 @@ impl Toolchain for Zig {
         }
         let (flags, id) = (flags(self.0), folder.0.file_name().unwrap_or_default().to_string_lossy().into_owned());
         let key = sha256(&[format!("{id} {} {flags:?} ", self.0).as_bytes(), &source.code].concat());
-        let kept = shop.cache.root().join("programs").join(format!("{key}.wasm"));
-        let wasm = match fs::read(&kept) {
-            Ok(wasm) => wasm,
-            Err(_) => {
-                let wasm = folder.build(source, &Work::new(shop)?, CPU_SECONDS, cancel)?;
-                // A cache that cannot be written costs time, nothing else.
-                drop(shop.cache.write(&kept, |file| file.write_all(&wasm)));
-                wasm
-            }
-        };
+        let wasm = shop.cache.program(&key, || folder.build(source, &Work::new(shop)?, CPU_SECONDS, cancel))?;
         let start = Start {
             args: Arc::from(["main".to_owned()]),
             files: Arc::new(compile::file_tree(&source.files)),
