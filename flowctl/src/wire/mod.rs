@@ -110,11 +110,7 @@ fn providers(config: &Config) -> Vec<Provider> {
 
 /// The models given by `-m`, over the configuration's default.
 pub(crate) fn models(config: &Config, flow: &CheckedFlow, given: &[String]) -> Result<Models, Failure> {
-    let mut models = Models { default: config.defaults.model.clone(), ..Models::default() };
-    // What the flow names is its author's choice; a default of the machine stands in only where there is none.
-    if !flow.files.iter().all(|f| f.models.is_empty()) {
-        models.default = None;
-    }
+    let mut models = Models { fallback: config.defaults.model.clone(), ..Models::default() };
     let known = || flow.files.iter().flat_map(|f| f.models.keys().map(String::as_str));
     for one in given {
         let (alias, model) = match one.split_once('=') {
@@ -125,7 +121,7 @@ pub(crate) fn models(config: &Config, flow: &CheckedFlow, given: &[String]) -> R
             return Err(Failure::usage(format!("`{model}` names no provider")).hint("write `-m provider/model`, as in `-m openai/gpt-4o`"));
         }
         match alias {
-            None => models.default = Some(model.to_owned()),
+            None => models.every = Some(model.to_owned()),
             Some(alias) if known().any(|k| k == alias) => {
                 models.aliases.insert(alias.to_owned(), model.to_owned());
             }
