@@ -2,6 +2,7 @@
 
 mod bounds;
 mod checks;
+mod pages;
 mod schema;
 mod tidy;
 mod run_properties;
