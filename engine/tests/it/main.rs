@@ -2,6 +2,7 @@
 
 mod bounds;
 mod checks;
+mod plans;
 mod schema;
 mod tidy;
 mod vectors;
