@@ -92,7 +92,7 @@ pub(super) fn candidates<'a>(text: &'a str, ty: &Type) -> Vec<Cow<'a, str>> {
 }
 
 /// The text from the line on that begins with a field of the record.
-fn from_first_field<'a>(text: &'a str, ty: &Type) -> Option<&'a str> {
+pub(super) fn from_first_field<'a>(text: &'a str, ty: &Type) -> Option<&'a str> {
     let fields = ty.members().iter().find_map(|member| match member {
         Type::Record(fields) => Some(fields),
         _ => None,

@@ -114,7 +114,7 @@ impl Keys {
                 }
             }
             Type::List(item, _) => {
-                if matches!(item.without_null(), Type::Text(_) | Type::Code) {
+                if item.is_text() {
                     self.lists_of_text.extend(key.map(str::to_owned));
                 } else {
                     self.collect(item, None);

@@ -1,7 +1,7 @@
 //! From a model's text to a value of the type that was asked for.
 
 use super::ask::code_alone;
-use super::find::{candidates, fences, without_reasoning};
+use super::find::{candidates, fences, from_first_field, without_reasoning};
 use super::mend;
 use crate::diag::Diagnostics;
 use crate::source::SourceId;
@@ -197,6 +197,11 @@ fn fit_yaml(
 ) -> Result<Value, Refusal> {
     let structured = document.root.text().is_none();
     if let Some(wrong) = found.iter().next() {
+        // Where the text holds nothing that was asked for, a place in it tells nothing.
+        if !text.trim_start().starts_with(['{', '[', '-']) && from_first_field(text, ty).is_none() {
+            let why = format!("the answer must be {}, in JSON or YAML; it holds neither", ty.words());
+            return Err(Refusal { reasons: vec![why], structured: false, parsed: false });
+        }
         let line = text[..wrong.span.start.min(text.len())].matches('\n').count() + 1;
         let why = format!("the YAML can't be read, line {line}: {}", wrong.message);
         return Err(Refusal { reasons: vec![why], structured, parsed: false });
@@ -209,7 +214,11 @@ fn fit_yaml(
 }
 
 fn reasons(issues: &[Issue]) -> Vec<String> {
-    let mut reasons: Vec<String> = issues.iter().take(MOST_REASONS).map(ToString::to_string).collect();
+    let reason = |issue: &Issue| match issue.path.as_str() {
+        "" => format!("the answer {}", issue.message),
+        _ => issue.to_string(),
+    };
+    let mut reasons: Vec<String> = issues.iter().take(MOST_REASONS).map(reason).collect();
     if issues.len() > MOST_REASONS
         && let Some(last) = reasons.last_mut()
     {

@@ -69,6 +69,8 @@ struct Learned {
     manners: BTreeMap<String, Manner>,
     /// Schemas that were not enforced, as text. One that a server can't take says nothing of the next.
     shown: BTreeSet<(String, String)>,
+    /// Models that were held to a schema once: an answer of theirs that is no JSON is a slip.
+    obeyed: BTreeSet<String>,
 }
 
 impl HttpModel {
@@ -196,7 +198,11 @@ impl Endpoint {
     /// Keeps what the server turned out not to know: only an answer shows that what was left away was the trouble.
     fn learn(&self, model: &str, request: &Request, manner: Manner, response: &Response) {
         let mut learned = self.learned();
-        let ignored = manner.shape.enforced().is_some() && !response.schema_enforced;
+        if response.schema_enforced && !response.truncated {
+            learned.obeyed.insert(model.into());
+        }
+        let asked = manner.shape.enforced().is_some();
+        let ignored = asked && !response.schema_enforced && !learned.obeyed.contains(model);
         let refused = matches!(manner.shape, Shape::Shown(_));
         if let Some(schema) = request.schema.as_ref().filter(|_| ignored || refused) {
             learned.shown.insert((model.into(), schema.to_string()));

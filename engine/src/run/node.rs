@@ -458,7 +458,7 @@ pub(super) fn pure(node: &Node, scope: &dyn Scope) -> Option<Result<Arc<Value>, 
 
 /// A `Validation`.
 pub(super) fn validation(value: &Arc<Value>, problems: Vec<(usize, String)>) -> Arc<Value> {
-    let problems: Vec<Value> = problems.into_iter().map(|(_, problem)| Value::String(problem)).collect();
+    let problems: Vec<Value> = rules::texts(problems).into_iter().map(Value::String).collect();
     let fields =
         [("ok", Value::Bool(problems.is_empty())), ("problems", Value::Array(problems)), ("value", (**value).clone())];
     Arc::new(Value::Object(fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect::<Map<_, _>>()))

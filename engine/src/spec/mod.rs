@@ -1,6 +1,7 @@
 //! The file format, as types: from them come the schema that editors use, its texts, and with it the check of a document's
 //! structure. Data only; what a value inside means is the checker's.
 
+pub mod config;
 mod groups;
 mod node;
 mod policy;
@@ -9,6 +10,7 @@ mod structure;
 pub mod types;
 mod written;
 
+pub use config::config_schema;
 pub use node::{
     Each, Embed, Execute, Format, Human, Judge, Limits, Loop, Node, OnExhausted, Prompt, Rule, Stop, Validate,
 };
@@ -21,6 +23,7 @@ pub use written::{
 };
 
 use schemars::JsonSchema;
+use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// A flow: a graph of prompts, programs and computed values, with its inputs, knobs and limits.
@@ -82,7 +85,7 @@ pub struct SubFlow {
 #[schemars(deny_unknown_fields)]
 pub struct Model {
     /// The models; the next is asked when one has failed. Example: `use: [openai/gpt-4o, deepseek/deepseek-chat]`.
-    #[schemars(rename = "use")]
+    #[schemars(rename = "use", length(min = 1))]
     pub uses: Vec<ModelName>,
     /// What the model costs, where the shipped table does not know it. Example: `price: { in: 2.5, out: 10 }`.
     pub price: Option<Price>,
@@ -92,14 +95,14 @@ pub struct Model {
 }
 
 /// US dollars per million tokens. Example: `price: { in: 2.5, out: 10 }`.
-#[derive(Debug, Clone, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Price {
     /// For tokens sent.
-    #[schemars(rename = "in")]
+    #[serde(rename = "in")]
     pub input: f64,
     /// For tokens answered.
-    #[schemars(rename = "out")]
+    #[serde(rename = "out")]
     pub output: f64,
 }
 

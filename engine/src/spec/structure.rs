@@ -36,6 +36,9 @@ impl Walk<'_> {
             NodeKind::List(items) if takes(schema, "array") => {
                 let Some(item) = schema.get("items") else { return };
                 let (item, item_name) = resolve(item, "");
+                if items.is_empty() && schema.get("minItems").is_some() {
+                    self.report("bad-value", at, node.span, "this list must not be empty".to_owned());
+                }
                 for (i, node) in items.iter().enumerate() {
                     // A list of words is one value: its place is the key, as with a type or an expression.
                     let at = if takes(item, "object") { at.index(i) } else { at.clone() };
@@ -72,12 +75,11 @@ impl Walk<'_> {
         }
         let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
         let message = format!("expected {}, found `{}`", one_of(&words), short(text));
-        self.found.push(similar(
-            Diagnostic::error("bad-value", at.to_string(), node.span, message),
-            text,
-            node.span,
-            &words,
-        ));
+        let mut found = Diagnostic::error("bad-value", at.to_string(), node.span, message);
+        if let Some(meant) = nearest(text, words) {
+            found = found.help(format!("did you mean `{meant}`?")).fix(node.span, meant);
+        }
+        self.found.push(found);
     }
 
     fn map(&mut self, entries: &[Entry], at: &Route, key: Span, schema: &'static Value, name: &'static str) {
@@ -128,9 +130,7 @@ impl Walk<'_> {
         match of_group.as_slice() {
             [] if told => {}
             [] => {
-                let names: Vec<&str> = group.names().collect();
-                let message = format!("{} needs exactly one of {}", group.called, listed(&names));
-                self.report(group.none, at, key, message);
+                self.report(group.none, at, key, needs(group));
             }
             [one] => self.beside(entries, at, group, &one.key),
             [first, second, ..] => {
@@ -196,8 +196,11 @@ impl Walk<'_> {
         );
         if let (true, Some(text)) = (takes(schema, "array"), node.text()) {
             diagnostic = diagnostic.help(format!("a list stands in brackets: `[{}]`", short(text)));
+            if !text.contains([',', '[', ']', '{', '}', ':', '#', '\n']) {
+                diagnostic = diagnostic.fix(node.span, format!("[{text}]"));
+            }
         } else if let Some(group) = Group::of(name) {
-            diagnostic = diagnostic.help(group.sentence());
+            diagnostic = diagnostic.help(needs(group));
         } else if let Some(Value::String(sentence)) = schema.get("errorMessage") {
             diagnostic = diagnostic.help(sentence.clone());
         }
@@ -248,6 +251,9 @@ fn wanted(schema: &Value) -> String {
     if let Some(words) = schema.get("enum").and_then(Value::as_array) {
         return one_of(&words.iter().filter_map(Value::as_str).collect::<Vec<_>>());
     }
+    if takes(schema, "boolean") && takes(schema, "string") {
+        return "an expression".to_owned();
+    }
     let kinds = [
         ("string", "text"),
         ("integer", "a whole number"),
@@ -266,6 +272,10 @@ fn one_of(words: &[&str]) -> String {
 
 fn listed(words: &[&str]) -> String {
     words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn needs(group: &Group) -> String {
+    format!("{} needs exactly one of {}", group.called, listed(&group.names().collect::<Vec<_>>()))
 }
 
 fn is_are(missing: &[&str]) -> &'static str {
@@ -288,4 +298,129 @@ fn short(text: &str) -> String {
         return line.to_owned();
     }
     line.chars().take(MOST).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+    use crate::diag::Diagnostic;
+    use crate::source::SourceId;
+    use crate::syntax::parse;
+
+    fn findings(text: &str) -> Vec<Diagnostic> {
+        let (document, found) = parse(SourceId(0), text);
+        assert!(found.is_empty(), "{found:?}");
+        check(&document).into_iter().collect()
+    }
+
+    fn told(text: &str) -> Vec<(&'static str, String)> {
+        findings(text).into_iter().map(|d| (d.rule, d.at)).collect()
+    }
+
+    fn node(body: &str) -> Vec<(&'static str, String)> {
+        told(&format!("flow: t\nnodes:\n  a: {body}\n"))
+    }
+
+    fn one(rule: &'static str, at: &str) -> Vec<(&'static str, String)> {
+        vec![(rule, at.to_owned())]
+    }
+
+    #[test]
+    fn a_misspelt_key_names_the_one_that_was_meant_and_mends_it() {
+        let text = "flow: t\nnodes: { a: { prompt: { user: x, temprature: 1 } } }\n";
+        let found = findings(text);
+        assert_eq!(found.len(), 1);
+        assert_eq!(&text[found[0].span.start..found[0].span.end], "temprature");
+        assert_eq!(found[0].help.as_deref(), Some("did you mean `temperature`?"));
+        assert_eq!((found[0].fixes[0].span, found[0].fixes[0].text.as_str()), (found[0].span, "temperature"));
+    }
+
+    #[test]
+    fn a_misspelt_key_is_not_also_a_missing_one() {
+        assert_eq!(node("{ execut: { language: python, code: x, tests: [] } }"), one("unknown-key", "nodes.a.execut"));
+        assert_eq!(node("{ llm: { user: x } }"), one("unknown-key", "nodes.a.llm"));
+        assert_eq!(node("{ human: { aks: x } }"), one("unknown-key", "nodes.a.human.aks"));
+        assert_eq!(node("{ loop: { mx: 2 }, nodes: {} }"), one("unknown-key", "nodes.a.loop.mx"));
+        let both = vec![("unknown-key", "nodes.a.abuot".to_owned()), ("no-verb", "nodes.a".to_owned())];
+        assert_eq!(node("{ abuot: x }"), both);
+    }
+
+    #[test]
+    fn unknown_keys_hide_nothing_else() {
+        let found = told("flow: t\nnods: {}\nnodes: { a: { let: 1, wehn: x, after: b, on_error: quit } }\n");
+        let rules: Vec<&str> = found.iter().map(|(rule, _)| *rule).collect();
+        assert_eq!(rules, ["unknown-key", "unknown-key", "bad-value", "bad-value"]);
+    }
+
+    #[test]
+    fn keys_that_must_be_there_are_asked_for_at_their_mapping() {
+        assert_eq!(told("about: no name\n"), one("missing-key", ""));
+        assert_eq!(node("{ execute: { tests: [], code: x } }"), one("missing-key", "nodes.a.execute"));
+        assert_eq!(node("{ prompt: { returns: string } }"), one("missing-key", "nodes.a.prompt"));
+        assert_eq!(node("{ let: 1, check: [{ else: no }] }"), one("missing-key", "nodes.a.check[0]"));
+        assert_eq!(node("{ each: { as: x }, let: 1 }"), one("missing-key", "nodes.a.each"));
+        assert_eq!(told("flow: t\nmodels: { m: { temperature: 1 } }\n"), one("missing-key", "models.m"));
+    }
+
+    #[test]
+    fn a_language_may_come_from_the_defaults_and_a_text_may_not() {
+        let flow =
+            "flow: t\ndefaults: { execute: { language: python } }\nnodes: { a: { execute: { code: x, input: y } } }\n";
+        assert_eq!(told(flow), []);
+        assert_eq!(told("flow: t\ndefaults: { prompt: { user: x } }\n"), one("unknown-key", "defaults.prompt.user"));
+    }
+
+    #[test]
+    fn alternatives_stand_alone() {
+        assert_eq!(node("{ prompt: { user: x, file: y } }"), one("bad-value", "nodes.a.prompt.file"));
+        assert_eq!(
+            node("{ execute: { language: c, code: x, input: a, tests: [] } }"),
+            one("bad-value", "nodes.a.execute.tests")
+        );
+        assert_eq!(node("{ loop: { max: 2, as: x }, nodes: {} }"), one("unknown-key", "nodes.a.loop.as"));
+        assert_eq!(node("{ nodes: {}, with: { x: 1 } }"), one("unknown-key", "nodes.a.with"));
+    }
+
+    #[test]
+    fn a_value_of_a_wrong_shape_says_what_was_expected() {
+        for (body, at, message) in [
+            ("{ prompt: hello }", "nodes.a.prompt", "expected a mapping, found `hello`"),
+            ("{ let: 1, after: { b: 1 } }", "nodes.a.after", "expected a list, found a mapping"),
+            ("{ let: 1, cache: on }", "nodes.a.cache", "expected `auto` or `off` or `refresh`, found `on`"),
+            (
+                "{ prompt: { user: x, retry: { times: often } } }",
+                "nodes.a.prompt.retry.times",
+                "expected a whole number, found `often`",
+            ),
+            ("{ prompt: { user: [x] } }", "nodes.a.prompt.user", "expected text, found a list"),
+            ("{ prompt: { user: } }", "nodes.a.prompt.user", "expected text, found nothing"),
+            ("{ when: , let: 1 }", "nodes.a.when", "expected an expression, found nothing"),
+            ("[1]", "nodes.a", "expected a mapping, found a list"),
+        ] {
+            let found = findings(&format!("flow: t\nnodes:\n  a: {body}\n"));
+            assert_eq!(found.len(), 1, "{body}: {found:?}");
+            assert_eq!((found[0].rule, found[0].at.as_str(), found[0].message.as_str()), ("bad-value", at, message));
+        }
+        assert_eq!(told("- a\n- b\n"), one("bad-value", ""));
+        assert_eq!(told("flow: t\nmodels: { m: { use: [] } }\n"), one("bad-value", "models.m.use"));
+    }
+
+    #[test]
+    fn text_may_look_like_anything_where_text_is_asked_for() {
+        assert_eq!(told("flow: 1.10\nabout: no\nnodes: { a: { prompt: { user: 01, system: null } } }\n"), []);
+    }
+
+    #[test]
+    fn a_document_that_was_not_read_whole_is_not_told_what_is_missing() {
+        let (document, found) = parse(SourceId(0), "nodes:\n  a: { about: x, bogus: [1\n");
+        assert!(found.has_errors());
+        assert_eq!(check(&document).into_iter().filter(|d| d.rule != "unknown-key").count(), 0);
+    }
+
+    #[test]
+    fn what_an_alias_stands_for_is_not_told_twice() {
+        let (document, found) = parse(SourceId(0), "flow: t\nnodes: { a: { prompt: *base } }\n");
+        assert_eq!(found.iter().map(|d| d.rule).collect::<Vec<_>>(), ["anchor"]);
+        assert!(check(&document).is_empty());
+    }
 }

@@ -111,69 +111,94 @@ fn loop_record(before: usize, all: usize) -> Value {
     })
 }
 
+type Made<'e> = Result<Val<'e>, Fault>;
+
 /// The value of an expression.
-pub(super) fn eval<'e>(ast: &'e Ast, names: &'e Names<'e>, fuel: &Fuel) -> Result<Val<'e>, Fault> {
+pub(super) fn eval<'e>(ast: &'e Ast, names: &'e Names<'e>, fuel: &Fuel) -> Made<'e> {
     fuel.spend(1)?;
     value_of(ast, names, fuel).map_err(|fault| fault.at(ast))
 }
 
-fn value_of<'e>(ast: &'e Ast, names: &'e Names<'e>, fuel: &Fuel) -> Result<Val<'e>, Fault> {
-    Ok(match &ast.kind {
-        AstKind::Var(name) => Val::One(names.get(name)),
-        AstKind::Const(value) => Val::One(Cow::Borrowed(value)),
-        AstKind::Attr(of, name) => Val::One(val::field(one(of, names, fuel)?, name)),
-        AstKind::Item(of, key) => Val::One(val::item(one(of, names, fuel)?, &*one(key, names, fuel)?)),
-        AstKind::Slice(of, bounds) => slice(eval(of, names, fuel)?, bounds, names, fuel)?,
-        AstKind::Unary(UnaryOp::Not, of) => Val::from(!eval(of, names, fuel)?.truth()),
-        AstKind::Unary(UnaryOp::Neg, of) => Val::from(ops::negate(&*one(of, names, fuel)?)?),
-        AstKind::Binary(BinOp::And, left, right) => {
-            let left = eval(left, names, fuel)?;
-            if left.truth() { eval(right, names, fuel)? } else { left }
-        }
-        AstKind::Binary(BinOp::Or, left, right) => {
-            let left = eval(left, names, fuel)?;
-            if left.truth() { left } else { eval(right, names, fuel)? }
-        }
-        AstKind::Binary(op, left, right) => {
-            ops::binary(*op, eval(left, names, fuel)?, eval(right, names, fuel)?, fuel)?
-        }
-        AstKind::Compare(first, rest) => {
-            let mut left = one(first, names, fuel)?;
-            for (op, right) in rest {
-                let right = one(right, names, fuel)?;
-                if !holds(*op, &left, &right)? {
-                    return Ok(Val::from(false));
-                }
-                left = right;
-            }
-            Val::from(true)
-        }
-        AstKind::If { test, then, otherwise } => match (eval(test, names, fuel)?.truth(), otherwise) {
-            (true, _) => eval(then, names, fuel)?,
-            (false, Some(otherwise)) => eval(otherwise, names, fuel)?,
-            (false, None) => Val::NULL,
+/// Each kind in a function of its own: this recurses, and a frame has room for all that stands in a function.
+fn value_of<'e>(ast: &'e Ast, names: &'e Names<'e>, fuel: &Fuel) -> Made<'e> {
+    match &ast.kind {
+        AstKind::Var(name) => Ok(Val::One(names.get(name))),
+        AstKind::Const(value) => Ok(Val::One(Cow::Borrowed(value))),
+        AstKind::Attr(of, name) => Ok(Val::One(val::field(one(of, names, fuel)?, name))),
+        AstKind::Item(of, key) => item(of, key, names, fuel),
+        AstKind::Slice(of, bounds) => slice(of, bounds, names, fuel),
+        AstKind::Unary(op, of) => unary(*op, of, names, fuel),
+        AstKind::Binary(op, left, right) => binary(*op, left, right, names, fuel),
+        AstKind::Compare(first, rest) => compare(first, rest, names, fuel),
+        AstKind::If { test, then, otherwise } => match (holds(test, names, fuel)?, otherwise) {
+            (true, _) => eval(then, names, fuel),
+            (false, Some(otherwise)) => eval(otherwise, names, fuel),
+            (false, None) => Ok(Val::NULL),
         },
         AstKind::Filter { name, value, args } => {
-            let value = eval(value, names, fuel)?;
-            filters::filter(name, value, arguments(args, names, fuel)?, fuel)?
+            filters::filter(name, eval(value, names, fuel)?, arguments(args, names, fuel)?, fuel)
         }
-        AstKind::Test { name, value, args } => {
-            let value = one(value, names, fuel)?;
-            Val::from(filters::test(name, &value, arguments(args, names, fuel)?)?)
+        AstKind::Test { name, value, args } => test(name, value, args, names, fuel),
+        AstKind::Call { name, args } => filters::call(name, arguments(args, names, fuel)?, fuel),
+        AstKind::List(items) => list(items, names, fuel),
+        AstKind::Map(pairs) => record(pairs, names, fuel),
+    }
+}
+
+/// Whether an expression is true.
+pub(super) fn holds<'e>(ast: &'e Ast, names: &'e Names<'e>, fuel: &Fuel) -> Result<bool, Fault> {
+    eval(ast, names, fuel).map(|value| value.truth())
+}
+
+fn item<'e>(of: &'e Ast, key: &'e Ast, names: &'e Names<'e>, fuel: &Fuel) -> Made<'e> {
+    let of = one(of, names, fuel)?;
+    Ok(Val::One(val::item(of, &*one(key, names, fuel)?)))
+}
+
+fn unary<'e>(op: UnaryOp, of: &'e Ast, names: &'e Names<'e>, fuel: &Fuel) -> Made<'e> {
+    match op {
+        UnaryOp::Not => Ok(Val::from(!holds(of, names, fuel)?)),
+        UnaryOp::Neg => ops::negate(&*one(of, names, fuel)?).map(Val::from),
+    }
+}
+
+fn binary<'e>(op: BinOp, left: &'e Ast, right: &'e Ast, names: &'e Names<'e>, fuel: &Fuel) -> Made<'e> {
+    let left = eval(left, names, fuel)?;
+    match (op, left.truth()) {
+        (BinOp::And, false) | (BinOp::Or, true) => Ok(left),
+        (BinOp::And | BinOp::Or, _) => eval(right, names, fuel),
+        _ => ops::binary(op, left, eval(right, names, fuel)?, fuel),
+    }
+}
+
+fn compare<'e>(first: &'e Ast, rest: &'e [(CompareOp, Ast)], names: &'e Names<'e>, fuel: &Fuel) -> Made<'e> {
+    let mut left = one(first, names, fuel)?;
+    for (op, right) in rest {
+        let right = one(right, names, fuel)?;
+        if !compared(*op, &left, &right)? {
+            return Ok(Val::from(false));
         }
-        AstKind::Call { name, args } => filters::call(name, arguments(args, names, fuel)?, fuel)?,
-        AstKind::List(items) => {
-            Val::Many(items.iter().map(|item| one(item, names, fuel)).collect::<Result<_, Fault>>()?)
-        }
-        AstKind::Map(pairs) => {
-            let mut fields = serde_json::Map::with_capacity(pairs.len());
-            for (key, value) in pairs {
-                let key = eval(key, names, fuel)?.into_text().into_owned();
-                fields.insert(key, eval(value, names, fuel)?.into_value());
-            }
-            Val::from(Value::Object(fields))
-        }
-    })
+        left = right;
+    }
+    Ok(Val::from(true))
+}
+
+fn test<'e>(name: &str, value: &'e Ast, args: &'e [KeyArg], names: &'e Names<'e>, fuel: &Fuel) -> Made<'e> {
+    let value = one(value, names, fuel)?;
+    filters::test(name, &value, arguments(args, names, fuel)?).map(Val::from)
+}
+
+fn list<'e>(items: &'e [Ast], names: &'e Names<'e>, fuel: &Fuel) -> Made<'e> {
+    items.iter().map(|item| one(item, names, fuel)).collect::<Result<_, Fault>>().map(Val::Many)
+}
+
+fn record<'e>(pairs: &'e [(Ast, Ast)], names: &'e Names<'e>, fuel: &Fuel) -> Made<'e> {
+    let mut fields = serde_json::Map::with_capacity(pairs.len());
+    for (key, value) in pairs {
+        let key = eval(key, names, fuel)?.into_text().into_owned();
+        fields.insert(key, eval(value, names, fuel)?.into_value());
+    }
+    Ok(Val::from(Value::Object(fields)))
 }
 
 fn one<'e>(ast: &'e Ast, names: &'e Names<'e>, fuel: &Fuel) -> Result<Cow<'e, Value>, Fault> {
@@ -184,7 +209,7 @@ fn arguments<'e>(args: &'e [KeyArg], names: &'e Names<'e>, fuel: &Fuel) -> Resul
     args.iter().map(|arg| Ok((arg.name.as_deref(), one(&arg.value, names, fuel)?))).collect()
 }
 
-fn holds(op: CompareOp, left: &Value, right: &Value) -> Result<bool, Fault> {
+fn compared(op: CompareOp, left: &Value, right: &Value) -> Result<bool, Fault> {
     Ok(match op {
         CompareOp::Eq => ops::equal(left, right),
         CompareOp::Ne => !ops::equal(left, right),
@@ -198,16 +223,12 @@ fn holds(op: CompareOp, left: &Value, right: &Value) -> Result<bool, Fault> {
 }
 
 /// `a[from:to:step]` of a list or text; null has no items.
-fn slice<'e>(
-    of: Val<'e>,
-    bounds: &'e [Option<Box<Ast>>; 3],
-    names: &'e Names<'e>,
-    fuel: &Fuel,
-) -> Result<Val<'e>, Fault> {
+fn slice<'e>(of: &'e Ast, bounds: &'e [Option<Box<Ast>>; 3], names: &'e Names<'e>, fuel: &Fuel) -> Made<'e> {
+    let of = eval(of, names, fuel)?;
     let bound = |i: usize| -> Result<Option<i64>, Fault> {
         let Some(ast) = &bounds[i] else { return Ok(None) };
         let value = one(ast, names, fuel)?;
-        match (value.as_i64(), value.is_null()) {
+        match (ops::whole(&value), value.is_null()) {
             (Some(n), _) => Ok(Some(n)),
             (None, true) => Ok(None),
             (None, false) => {

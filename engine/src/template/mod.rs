@@ -14,6 +14,8 @@ mod parse;
 mod print;
 mod reads;
 mod render;
+#[cfg(test)]
+mod tests;
 mod val;
 
 pub use ast::{Ast, AstKind, BinOp, CompareOp, KeyArg, Part, UnaryOp};
@@ -140,7 +142,7 @@ impl Text {
     /// A syntax error, an unknown filter, or an unknown partial, with its place in `source`. An error inside a partial is
     /// reported at the include, with a message that names the partial and the line.
     pub fn compile(source: &str, partials: &dyn Fn(&str) -> Option<String>) -> Result<Self, SyntaxError> {
-        let (parts, partials) = parse::text(source, partials)?;
+        let parse::Parsed { parts, partials } = parse::text(source, partials)?;
         let roots = roots(text_reads(&parts));
         Ok(Self { inner: Arc::new(CompiledText { source: source.to_owned(), parts, partials, roots }) })
     }

@@ -105,8 +105,17 @@ fn repeat<'e>(list: Val<'e>, times: &Value, fuel: &Fuel) -> Result<Val<'e>, Faul
     Ok(Val::Many(std::iter::repeat_n(items, times).flatten().collect()))
 }
 
+/// A whole number, also as a float without a fraction.
+pub(super) fn whole(value: &Value) -> Option<i64> {
+    match Num::of(value)? {
+        Num::Int(i) => i64::try_from(i).ok(),
+        #[expect(clippy::cast_possible_truncation, reason = "whole, and within 2^53")]
+        Num::Float(f) => (f.fract() == 0.0 && f.abs() < 9_007_199_254_740_992.0).then_some(f as i64),
+    }
+}
+
 fn count(times: &Value) -> Result<usize, Fault> {
-    let whole = times.as_u64().and_then(|n| usize::try_from(n).ok());
+    let whole = whole(times).and_then(|n| usize::try_from(n).ok());
     whole.ok_or_else(|| Fault::new("text and lists can only be multiplied with whole numbers from 0"))
 }
 
@@ -192,14 +201,14 @@ pub fn equal(a: &Value, b: &Value) -> bool {
 }
 
 /// The order of values that `<`, `sort` and `take` use: null, booleans, numbers, text, lists (item by item), records
-/// (field by field).
+/// (field by field, in the order of their keys).
 pub fn compare(a: &Value, b: &Value) -> Ordering {
     match (a, b) {
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
         (Value::String(a), Value::String(b)) => a.cmp(b),
         (Value::Array(a), Value::Array(b)) => first_difference(a, b, compare),
         (Value::Object(a), Value::Object(b)) => {
-            first_difference(a, b, |(ka, a), (kb, b)| ka.cmp(kb).then_with(|| compare(a, b)))
+            first_difference(by_key(a), by_key(b), |(ka, a), (kb, b)| ka.cmp(kb).then_with(|| compare(a, b)))
         }
         (Value::Number(_), Value::Number(_)) => match (Num::of(a), Num::of(b)) {
             (Some(a), Some(b)) => compare_numbers(a, b),
@@ -207,6 +216,13 @@ pub fn compare(a: &Value, b: &Value) -> Ordering {
         },
         _ => rank(a).cmp(&rank(b)),
     }
+}
+
+/// Records that are equal stand in no order, whatever the order of their keys.
+fn by_key(fields: &serde_json::Map<String, Value>) -> Vec<(&String, &Value)> {
+    let mut fields: Vec<_> = fields.iter().collect();
+    fields.sort_unstable_by_key(|(key, _)| *key);
+    fields
 }
 
 fn first_difference<T>(

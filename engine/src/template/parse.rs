@@ -2,7 +2,7 @@
 //! What the language leaves out (methods, macros, inheritance) is refused here, with its place.
 
 use super::ast::{Ast, AstKind, BinOp, CompareOp, KeyArg, Part, UnaryOp};
-use super::{SyntaxError, filters};
+use super::{SyntaxError, filters, ops};
 use crate::value::Value;
 use minijinja::machinery::ast as mj;
 use minijinja::machinery::{Span, Token, Tokenizer};
@@ -16,8 +16,10 @@ use std::sync::LazyLock;
 const MOST_TOKENS: usize = 1000;
 /// Deepest tree: evaluation recurses on it. A sum of so many terms is as deep as it has terms.
 const DEEPEST: usize = 150;
-/// Most `elif` and `set` of one text: the parser recurses on the one, printing on the other.
-const MOST_ELIFS_AND_SETS: usize = 100;
+/// Most blocks, partials and `set` around a part of a text: printing recurses on them.
+const DEEPEST_PART: usize = 60;
+/// Most `elif` of one text: the parser recurses on them, and each is a block within the one before.
+const MOST_ELIFS: usize = 50;
 /// Most partials included in one text, counting each time: partials that include each other twice double with each step.
 const MOST_INCLUDES: usize = 256;
 
@@ -35,17 +37,21 @@ static SYNTAX: LazyLock<SyntaxConfig> = LazyLock::new(|| {
 pub(super) fn expression(source: &str) -> Result<Ast, SyntaxError> {
     within_bounds(source, true)?;
     let parsed = minijinja::machinery::parse_expr(source).map_err(|e| syntax_error(&e, source))?;
-    Reader { source, partials: &mut Partials::none() }.expr(&parsed, 0)
+    Reader { source, partials: &mut Partials::none(), depth: 0 }.expr(&parsed)
 }
 
-/// The parts of a text, and its partials by path.
-pub(super) fn text(
-    source: &str,
-    find: &dyn Fn(&str) -> Option<String>,
-) -> Result<(Vec<Part>, Vec<(String, String)>), SyntaxError> {
-    let mut partials = Partials { find, open: Vec::new(), texts: Vec::new(), included: 0 };
+/// A text that was read.
+pub(super) struct Parsed {
+    pub(super) parts: Vec<Part>,
+    /// Its partials by path.
+    pub(super) partials: Vec<(String, String)>,
+}
+
+/// The parts of a text and its partials.
+pub(super) fn text(source: &str, find: &dyn Fn(&str) -> Option<String>) -> Result<Parsed, SyntaxError> {
+    let mut partials = Partials { find, open: Vec::new(), texts: Vec::new(), included: 0, depth: 0 };
     let parts = text_parts(source, &mut partials)?;
-    Ok((parts, partials.texts))
+    Ok(Parsed { parts, partials: partials.texts })
 }
 
 fn text_parts(source: &str, partials: &mut Partials<'_>) -> Result<Vec<Part>, SyntaxError> {
@@ -54,25 +60,25 @@ fn text_parts(source: &str, partials: &mut Partials<'_>) -> Result<Vec<Part>, Sy
     let mj::Stmt::Template(template) = parsed else {
         unreachable!("internal error: minijinja's root is not a template")
     };
-    Reader { source, partials }.parts(&template.children)
+    Reader { source, partials, depth: 0 }.parts(&template.children)
 }
 
 /// Counts before parsing what the parser's recursion does not count itself. Text that can't be read is left to the parser.
 fn within_bounds(source: &str, in_expression: bool) -> Result<(), SyntaxError> {
     let mut tokenizer = Tokenizer::new(source, "text", in_expression, SYNTAX.clone());
-    let (mut tokens, mut deepening, mut start) = (0, 0, 0);
+    let (mut tokens, mut elifs, mut start) = (0, 0, 0);
     while let Ok(Some((token, span))) = tokenizer.next_token() {
         match token {
             Token::VariableStart | Token::BlockStart => (tokens, start) = (0, span.start_offset as usize),
-            Token::Ident("elif" | "set") if tokens == 0 && !in_expression => deepening += 1,
+            Token::Ident("elif") if tokens == 0 && !in_expression => elifs += 1,
             _ => tokens += 1,
         }
         let place = start..span.end_offset as usize;
         if tokens > MOST_TOKENS {
             return Err(wrong(place, "this is longer than 1000 words and signs; compute parts of it in `let` nodes"));
         }
-        if deepening > MOST_ELIFS_AND_SETS {
-            return Err(wrong(place, "there are more than 100 `elif` and `set` in this text"));
+        if elifs > MOST_ELIFS {
+            return Err(wrong(place, "there are more than 50 `elif` in this text"));
         }
     }
     Ok(())
@@ -106,11 +112,22 @@ struct Partials<'p> {
     open: Vec<String>,
     texts: Vec<(String, String)>,
     included: usize,
+    /// Blocks, partials and `set` around what is being read.
+    depth: usize,
 }
 
 impl Partials<'_> {
     fn none() -> Self {
-        Self { find: &|_| None, open: Vec::new(), texts: Vec::new(), included: 0 }
+        Self { find: &|_| None, open: Vec::new(), texts: Vec::new(), included: 0, depth: 0 }
+    }
+
+    /// Goes within one more block, partial or `set`; whoever stands around it goes back.
+    fn deeper(&mut self, at: Range<usize>) -> Result<(), SyntaxError> {
+        self.depth += 1;
+        if self.depth > DEEPEST_PART {
+            return Err(wrong(at, "more than 60 blocks, partials and `set` stand around this"));
+        }
+        Ok(())
     }
 
     fn include(&mut self, path: &str, at: Range<usize>) -> Result<Vec<Part>, SyntaxError> {
@@ -131,11 +148,14 @@ impl Partials<'_> {
             }
         };
         self.open.push(path.to_owned());
+        let around = self.depth;
+        self.deeper(at.clone())?;
         let parts = text_parts(&text, self).map_err(|inner| {
             let line = text[..inner.start].matches('\n').count() + 1;
             let message = format!("in `{path}`, line {line}: {}", inner.message);
             SyntaxError { start: at.start, end: at.end, message, unknown_filter: inner.unknown_filter }
         })?;
+        self.depth = around;
         self.open.pop();
         Ok(parts)
     }
@@ -145,6 +165,8 @@ impl Partials<'_> {
 struct Reader<'s, 'p, 'f> {
     source: &'s str,
     partials: &'p mut Partials<'f>,
+    /// Expressions around the one that is being read.
+    depth: usize,
 }
 
 impl Reader<'_, '_, '_> {
@@ -152,70 +174,53 @@ impl Reader<'_, '_, '_> {
         children.iter().map(|child| self.part(child)).collect()
     }
 
+    /// The parts within a block.
+    fn block(&mut self, children: &[mj::Stmt<'_>], block: Span) -> Result<Vec<Part>, SyntaxError> {
+        let around = self.partials.depth;
+        self.partials.deeper(place(block))?;
+        let parts = self.parts(children)?;
+        self.partials.depth = around;
+        Ok(parts)
+    }
+
     fn part(&mut self, stmt: &mj::Stmt<'_>) -> Result<Part, SyntaxError> {
-        Ok(match stmt {
+        match stmt {
             mj::Stmt::EmitRaw(raw) => {
                 let Range { start, end } = place(raw.span());
-                Part::Emit(Ast { start, end, kind: AstKind::Const(Value::from(raw.raw)) })
+                Ok(Part::Emit(Ast { start, end, kind: AstKind::Const(Value::from(raw.raw)) }))
             }
-            mj::Stmt::EmitExpr(emit) => Part::Emit(self.expr(&emit.expr, 0)?),
-            mj::Stmt::IfCond(cond) => Part::If {
-                test: self.expr(&cond.expr, 0)?,
-                then: self.parts(&cond.true_body)?,
-                otherwise: self.parts(&cond.false_body)?,
-            },
-            mj::Stmt::ForLoop(each) if each.recursive => {
-                return Err(refused("for", each.span(), "a recursive loop", "nest two loops"));
+            mj::Stmt::EmitExpr(emit) => self.expr(&emit.expr).map(Part::Emit),
+            mj::Stmt::IfCond(cond) => self.cond(cond, cond.span()),
+            mj::Stmt::ForLoop(each) if !each.recursive => self.each(each, each.span()),
+            mj::Stmt::Set(set) => {
+                // What follows a `set` is printed within it.
+                self.partials.deeper(place(set.span()))?;
+                Ok(Part::Set { targets: self.targets(&set.target)?, value: self.expr(&set.expr)? })
             }
-            mj::Stmt::ForLoop(each) => Part::For {
-                targets: self.targets(&each.target)?,
-                over: self.expr(&each.iter, 0)?,
-                test: each.filter_expr.as_ref().map(|test| self.expr(test, 0)).transpose()?,
-                body: self.parts(&each.body)?,
-                otherwise: self.parts(&each.else_body)?,
-            },
-            mj::Stmt::Set(set) => Part::Set { targets: self.targets(&set.target)?, value: self.expr(&set.expr, 0)? },
-            mj::Stmt::WithBlock(with) => Part::With {
-                values: with
-                    .assignments
-                    .iter()
-                    .map(|(target, value)| Ok((self.target(target)?, self.expr(value, 0)?)))
-                    .collect::<Result<_, SyntaxError>>()?,
-                body: self.parts(&with.body)?,
-            },
-            mj::Stmt::Include(include) => self.include(include)?,
-            mj::Stmt::Template(_) => unreachable!("internal error: a template within a template"),
-            mj::Stmt::SetBlock(s) => {
-                return Err(refused("set", s.span(), "a `set` block", "write `{% set name = value %}`"));
-            }
-            mj::Stmt::FilterBlock(s) => {
-                return Err(refused("filter", s.span(), "a `filter` block", "write `{{ value | filter }}`"));
-            }
-            mj::Stmt::AutoEscape(s) => {
-                return Err(refused("autoescape", s.span(), "`autoescape`", "text is never escaped"));
-            }
-            mj::Stmt::Block(s) => {
-                return Err(refused("block", s.span(), "a `block`", "share text with `{% include \"file.md\" %}`"));
-            }
-            mj::Stmt::Extends(s) => {
-                return Err(refused("extends", s.span(), "`extends`", "share text with `{% include \"file.md\" %}`"));
-            }
-            mj::Stmt::Import(s) => {
-                return Err(refused("import", s.span(), "`import`", "share text with `{% include \"file.md\" %}`"));
-            }
-            mj::Stmt::FromImport(s) => {
-                return Err(refused("from", s.span(), "`import`", "share text with `{% include \"file.md\" %}`"));
-            }
-            mj::Stmt::Macro(s) => {
-                return Err(refused("macro", s.span(), "a `macro`", "share text with `{% include \"file.md\" %}`"));
-            }
-            mj::Stmt::CallBlock(s) => {
-                return Err(refused("call", s.span(), "a `call` block", "there are no macros"));
-            }
-            mj::Stmt::Do(s) => {
-                return Err(refused("do", s.span(), "`do`", "values have filters, and nothing has effects"));
-            }
-        })
+            mj::Stmt::WithBlock(with) => self.with(with, with.span()),
+            mj::Stmt::Include(include) => self.include(include),
+            other => Err(refusal(other)),
+        }
+    }
+
+    fn cond(&mut self, cond: &mj::IfCond<'_>, span: Span) -> Result<Part, SyntaxError> {
+        let test = self.expr(&cond.expr)?;
+        let then = self.block(&cond.true_body, span)?;
+        Ok(Part::If { test, then, otherwise: self.block(&cond.false_body, span)? })
+    }
+
+    fn each(&mut self, each: &mj::ForLoop<'_>, span: Span) -> Result<Part, SyntaxError> {
+        let targets = self.targets(&each.target)?;
+        let over = self.expr(&each.iter)?;
+        let test = each.filter_expr.as_ref().map(|test| self.expr(test)).transpose()?;
+        let body = self.block(&each.body, span)?;
+        Ok(Part::For { targets, over, test, body, otherwise: self.block(&each.else_body, span)? })
+    }
+
+    fn with(&mut self, with: &mj::WithBlock<'_>, span: Span) -> Result<Part, SyntaxError> {
+        let values = with.assignments.iter().map(|(target, value)| Ok((self.target(target)?, self.expr(value)?)));
+        let values = values.collect::<Result<_, SyntaxError>>()?;
+        Ok(Part::With { values, body: self.block(&with.body, span)? })
     }
 
     fn include(&mut self, include: &mj::Spanned<mj::Include<'_>>) -> Result<Part, SyntaxError> {
@@ -247,96 +252,14 @@ impl Reader<'_, '_, '_> {
         }
     }
 
-    fn expr(&mut self, expr: &mj::Expr<'_>, depth: usize) -> Result<Ast, SyntaxError> {
+    fn expr(&mut self, expr: &mj::Expr<'_>) -> Result<Ast, SyntaxError> {
         let span = place(expr.span());
-        if depth > DEEPEST {
+        if self.depth >= DEEPEST {
             return Err(wrong(span, "this is nested too deep; compute parts of it in `let` nodes"));
         }
-        let depth = depth + 1;
-        let kind = match expr {
-            mj::Expr::Var(var) => AstKind::Var(var.id.to_owned()),
-            mj::Expr::Const(constant) => {
-                AstKind::Const(literal(&constant.value).ok_or_else(|| wrong(span.clone(), "this number is too large"))?)
-            }
-            mj::Expr::Slice(slice) => {
-                let mut bound =
-                    |b: &Option<mj::Expr<'_>>| b.as_ref().map(|b| self.expr(b, depth).map(Box::new)).transpose();
-                let bounds = [bound(&slice.start)?, bound(&slice.stop)?, bound(&slice.step)?];
-                AstKind::Slice(Box::new(self.expr(&slice.expr, depth)?), bounds)
-            }
-            mj::Expr::UnaryOp(unary) => {
-                let op = match unary.op {
-                    mj::UnaryOpKind::Not => UnaryOp::Not,
-                    mj::UnaryOpKind::Neg => UnaryOp::Neg,
-                };
-                AstKind::Unary(op, Box::new(self.expr(&unary.expr, depth)?))
-            }
-            mj::Expr::BinOp(binary) => {
-                let left = Box::new(self.expr(&binary.left, depth)?);
-                let right = self.expr(&binary.right, depth)?;
-                match operator(binary.op) {
-                    Operator::Binary(op) => AstKind::Binary(op, left, Box::new(right)),
-                    Operator::Compare(op) => AstKind::Compare(left, vec![(op, right)]),
-                }
-            }
-            mj::Expr::Compare(compare) => AstKind::Compare(
-                Box::new(self.expr(&compare.expr, depth)?),
-                compare
-                    .ops
-                    .iter()
-                    .map(|c| Ok((comparison(c.op), self.expr(&c.expr, depth)?)))
-                    .collect::<Result<_, SyntaxError>>()?,
-            ),
-            mj::Expr::IfExpr(cond) => AstKind::If {
-                test: Box::new(self.expr(&cond.test_expr, depth)?),
-                then: Box::new(self.expr(&cond.true_expr, depth)?),
-                otherwise: match &cond.false_expr {
-                    Some(otherwise) => Some(Box::new(self.expr(otherwise, depth)?)),
-                    None => None,
-                },
-            },
-            mj::Expr::Filter(filter) => {
-                let Some(value) = &filter.expr else {
-                    unreachable!("internal error: a filter without a value stands only in blocks that are refused")
-                };
-                let value = Box::new(self.expr(value, depth)?);
-                let args = self.args(&filter.args, depth)?;
-                filters::check_filter(filter.name, &args, &(span.start..span.start + filter.name.len()))?;
-                AstKind::Filter { name: filter.name.to_owned(), value, args }
-            }
-            mj::Expr::Test(test) => {
-                let value = Box::new(self.expr(&test.expr, depth)?);
-                let args = self.args(&test.args, depth)?;
-                filters::check_test(test.name, &args, &(span.start..span.start + test.name.len()))?;
-                AstKind::Test { name: test.name.to_owned(), value, args }
-            }
-            mj::Expr::GetAttr(attr) => AstKind::Attr(Box::new(self.expr(&attr.expr, depth)?), attr.name.to_owned()),
-            mj::Expr::GetItem(item) => AstKind::Item(
-                Box::new(self.expr(&item.expr, depth)?),
-                Box::new(self.expr(&item.subscript_expr, depth)?),
-            ),
-            mj::Expr::Call(call) => match &call.expr {
-                mj::Expr::Var(var) => {
-                    let args = self.args(&call.args, depth)?;
-                    filters::check_call(var.id, &args, &place(var.span()))?;
-                    AstKind::Call { name: var.id.to_owned(), args }
-                }
-                mj::Expr::GetAttr(attr) => {
-                    let message = format!("`.{}(…)`: values have no methods; use a filter", attr.name);
-                    return Err(wrong(span, message));
-                }
-                _ => return Err(wrong(span, "only `range(…)` can be called; values have filters")),
-            },
-            mj::Expr::List(list) => AstKind::List(self.exprs(&list.items, depth)?),
-            mj::Expr::Tuple(tuple) => AstKind::List(self.exprs(&tuple.items, depth)?),
-            mj::Expr::Map(map) => AstKind::Map(
-                map.keys
-                    .iter()
-                    .zip(&map.values)
-                    .map(|(k, v)| Ok((self.expr(k, depth)?, self.expr(v, depth)?)))
-                    .collect::<Result<_, SyntaxError>>()?,
-            ),
-        };
+        self.depth += 1;
+        let kind = self.kind(expr, &span)?;
+        self.depth -= 1;
         // minijinja's spans of what begins with an operand begin at the operator, or before the operand.
         let start = match &kind {
             AstKind::Attr(first, _)
@@ -358,6 +281,121 @@ impl Reader<'_, '_, '_> {
         Ok(Ast { start, end: span.end, kind })
     }
 
+    fn boxed(&mut self, expr: &mj::Expr<'_>) -> Result<Box<Ast>, SyntaxError> {
+        self.expr(expr).map(Box::new)
+    }
+
+    fn optional(&mut self, expr: Option<&mj::Expr<'_>>) -> Result<Option<Box<Ast>>, SyntaxError> {
+        expr.map(|expr| self.boxed(expr)).transpose()
+    }
+
+    /// Each kind in a function of its own: this recurses, and a frame has room for all that stands in a function.
+    fn kind(&mut self, expr: &mj::Expr<'_>, span: &Range<usize>) -> Result<AstKind, SyntaxError> {
+        match expr {
+            mj::Expr::Var(var) => Ok(AstKind::Var(var.id.to_owned())),
+            mj::Expr::Const(constant) => match literal(&constant.value) {
+                Some(value) => Ok(AstKind::Const(value)),
+                None => Err(wrong(span.clone(), "this number is too large")),
+            },
+            mj::Expr::Slice(slice) => self.slice(slice),
+            mj::Expr::UnaryOp(unary) => self.unary(unary, span),
+            mj::Expr::BinOp(binary) => self.binary(binary),
+            mj::Expr::Compare(compare) => self.compare(compare),
+            mj::Expr::IfExpr(cond) => self.inline_if(cond),
+            mj::Expr::Filter(filter) => self.filter(filter, span),
+            mj::Expr::Test(test) => self.test(test, span),
+            mj::Expr::GetAttr(attr) => Ok(AstKind::Attr(self.boxed(&attr.expr)?, attr.name.to_owned())),
+            mj::Expr::GetItem(item) => self.item(item),
+            mj::Expr::Call(call) => self.call(call, span),
+            mj::Expr::List(list) => Ok(AstKind::List(self.exprs(&list.items)?)),
+            mj::Expr::Tuple(tuple) => Ok(AstKind::List(self.exprs(&tuple.items)?)),
+            mj::Expr::Map(map) => self.map(map),
+        }
+    }
+
+    fn slice(&mut self, slice: &mj::Slice<'_>) -> Result<AstKind, SyntaxError> {
+        let of = self.boxed(&slice.expr)?;
+        let from = self.optional(slice.start.as_ref())?;
+        let to = self.optional(slice.stop.as_ref())?;
+        Ok(AstKind::Slice(of, [from, to, self.optional(slice.step.as_ref())?]))
+    }
+
+    fn unary(&mut self, unary: &mj::UnaryOp<'_>, span: &Range<usize>) -> Result<AstKind, SyntaxError> {
+        let of = self.boxed(&unary.expr)?;
+        match (&unary.op, &of.kind) {
+            // `-1` is a literal, as the index of a path for one.
+            (mj::UnaryOpKind::Neg, AstKind::Const(number)) => match ops::negate(number) {
+                Ok(number) => Ok(AstKind::Const(number)),
+                Err(fault) => Err(wrong(span.clone(), fault.message)),
+            },
+            (mj::UnaryOpKind::Neg, _) => Ok(AstKind::Unary(UnaryOp::Neg, of)),
+            (mj::UnaryOpKind::Not, _) => Ok(AstKind::Unary(UnaryOp::Not, of)),
+        }
+    }
+
+    fn binary(&mut self, binary: &mj::BinOp<'_>) -> Result<AstKind, SyntaxError> {
+        let left = self.boxed(&binary.left)?;
+        Ok(match operator(binary.op) {
+            Operator::Binary(op) => AstKind::Binary(op, left, self.boxed(&binary.right)?),
+            Operator::Compare(op) => AstKind::Compare(left, vec![(op, self.expr(&binary.right)?)]),
+        })
+    }
+
+    fn compare(&mut self, compare: &mj::Compare<'_>) -> Result<AstKind, SyntaxError> {
+        let first = self.boxed(&compare.expr)?;
+        let rest = compare.ops.iter().map(|c| Ok((comparison(c.op), self.expr(&c.expr)?)));
+        Ok(AstKind::Compare(first, rest.collect::<Result<_, SyntaxError>>()?))
+    }
+
+    fn inline_if(&mut self, cond: &mj::IfExpr<'_>) -> Result<AstKind, SyntaxError> {
+        let then = self.boxed(&cond.true_expr)?;
+        let test = self.boxed(&cond.test_expr)?;
+        Ok(AstKind::If { test, then, otherwise: self.optional(cond.false_expr.as_ref())? })
+    }
+
+    fn filter(&mut self, filter: &mj::Filter<'_>, span: &Range<usize>) -> Result<AstKind, SyntaxError> {
+        let Some(value) = &filter.expr else {
+            unreachable!("internal error: a filter without a value stands only in blocks that are refused")
+        };
+        let value = self.boxed(value)?;
+        let args = self.args(&filter.args)?;
+        filters::check_filter(filter.name, &args, &(span.start..span.start + filter.name.len()))?;
+        Ok(AstKind::Filter { name: filter.name.to_owned(), value, args })
+    }
+
+    fn test(&mut self, test: &mj::Test<'_>, span: &Range<usize>) -> Result<AstKind, SyntaxError> {
+        let value = self.boxed(&test.expr)?;
+        let args = self.args(&test.args)?;
+        filters::check_test(test.name, &args, &(span.start..span.start + test.name.len()))?;
+        Ok(AstKind::Test { name: test.name.to_owned(), value, args })
+    }
+
+    fn item(&mut self, item: &mj::GetItem<'_>) -> Result<AstKind, SyntaxError> {
+        let of = self.boxed(&item.expr)?;
+        Ok(AstKind::Item(of, self.boxed(&item.subscript_expr)?))
+    }
+
+    fn call(&mut self, call: &mj::Call<'_>, span: &Range<usize>) -> Result<AstKind, SyntaxError> {
+        let (of, message) = match &call.expr {
+            mj::Expr::Var(var) => {
+                let args = self.args(&call.args)?;
+                filters::check_call(var.id, &args, &place(var.span()))?;
+                return Ok(AstKind::Call { name: var.id.to_owned(), args });
+            }
+            mj::Expr::GetAttr(attr) => {
+                (&attr.expr, format!("`.{}(…)`: values have no methods; use a filter", attr.name))
+            }
+            called => (called, "only `range(…)` can be called; values have filters".to_owned()),
+        };
+        let start = self.expr(of)?.start;
+        Err(wrong(self.with_parentheses(start, span.end)..span.end, message))
+    }
+
+    fn map(&mut self, map: &mj::Map<'_>) -> Result<AstKind, SyntaxError> {
+        let pairs = map.keys.iter().zip(&map.values).map(|(k, v)| Ok((self.expr(k)?, self.expr(v)?)));
+        Ok(AstKind::Map(pairs.collect::<Result<_, SyntaxError>>()?))
+    }
+
     /// The start moved before the parentheses that close within `start..end` and open just before it.
     fn with_parentheses(&self, mut start: usize, end: usize) -> usize {
         loop {
@@ -372,16 +410,16 @@ impl Reader<'_, '_, '_> {
         }
     }
 
-    fn exprs(&mut self, items: &[mj::Expr<'_>], depth: usize) -> Result<Vec<Ast>, SyntaxError> {
-        items.iter().map(|item| self.expr(item, depth)).collect()
+    fn exprs(&mut self, items: &[mj::Expr<'_>]) -> Result<Vec<Ast>, SyntaxError> {
+        items.iter().map(|item| self.expr(item)).collect()
     }
 
-    fn args(&mut self, args: &[mj::CallArg<'_>], depth: usize) -> Result<Vec<KeyArg>, SyntaxError> {
+    fn args(&mut self, args: &[mj::CallArg<'_>]) -> Result<Vec<KeyArg>, SyntaxError> {
         args.iter()
             .map(|arg| match arg {
-                mj::CallArg::Pos(value) => Ok(KeyArg { name: None, value: self.expr(value, depth)? }),
+                mj::CallArg::Pos(value) => Ok(KeyArg { name: None, value: self.expr(value)? }),
                 mj::CallArg::Kwarg(name, value) => {
-                    Ok(KeyArg { name: Some((*name).to_owned()), value: self.expr(value, depth)? })
+                    Ok(KeyArg { name: Some((*name).to_owned()), value: self.expr(value)? })
                 }
                 mj::CallArg::PosSplat(value) | mj::CallArg::KwargSplat(value) => Err(wrong(
                     place(value.span()),
@@ -392,7 +430,23 @@ impl Reader<'_, '_, '_> {
     }
 }
 
-fn refused(tag: &str, span: Span, what: &str, instead: &str) -> SyntaxError {
+/// Why a statement of minijinja's is not in the language, and what to write instead.
+fn refusal(stmt: &mj::Stmt<'_>) -> SyntaxError {
+    const SHARE: &str = "share text with `{% include \"file.md\" %}`";
+    let (tag, span, what, instead) = match stmt {
+        mj::Stmt::ForLoop(s) => ("for", s.span(), "a recursive loop", "nest two loops"),
+        mj::Stmt::SetBlock(s) => ("set", s.span(), "a `set` block", "write `{% set name = value %}`"),
+        mj::Stmt::FilterBlock(s) => ("filter", s.span(), "a `filter` block", "write `{{ value | filter }}`"),
+        mj::Stmt::AutoEscape(s) => ("autoescape", s.span(), "`autoescape`", "text is never escaped"),
+        mj::Stmt::Block(s) => ("block", s.span(), "a `block`", SHARE),
+        mj::Stmt::Extends(s) => ("extends", s.span(), "`extends`", SHARE),
+        mj::Stmt::Import(s) => ("import", s.span(), "`import`", SHARE),
+        mj::Stmt::FromImport(s) => ("from", s.span(), "`import`", SHARE),
+        mj::Stmt::Macro(s) => ("macro", s.span(), "a `macro`", SHARE),
+        mj::Stmt::CallBlock(s) => ("call", s.span(), "a `call` block", "there are no macros"),
+        mj::Stmt::Do(s) => ("do", s.span(), "`do`", "values have filters, and nothing has effects"),
+        _ => unreachable!("internal error: a statement that is in the language"),
+    };
     let start = span.start_offset as usize;
     wrong(start..start + tag.len(), format!("{what} is not in the language; {instead}"))
 }

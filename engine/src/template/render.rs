@@ -1,7 +1,7 @@
 //! Printing of a text: its parts in order, names bound on the way.
 
 use super::ast::{Ast, Part};
-use super::eval::{Fault, Fuel, Names, eval};
+use super::eval::{Fault, Fuel, Names, eval, holds};
 use super::{print, val};
 use crate::value::Value;
 use std::borrow::Cow;
@@ -20,7 +20,7 @@ impl Printer<'_> {
             match part {
                 Part::Emit(ast) => self.emit(ast, names)?,
                 Part::If { test, then, otherwise } => {
-                    let taken = if eval(test, names, self.fuel)?.truth() { then } else { otherwise };
+                    let taken = if holds(test, names, self.fuel)? { then } else { otherwise };
                     self.parts(taken, names)?;
                 }
                 Part::For { targets, over, test, body, otherwise } => {
@@ -70,7 +70,7 @@ impl Printer<'_> {
         let Some(test) = test else { return Ok(items) };
         let mut kept = Vec::new();
         for item in items {
-            if bind(targets, &item, over, names, &mut |names| Ok(eval(test, names, self.fuel)?.truth()))? {
+            if bind(targets, &item, over, names, &mut |names| holds(test, names, self.fuel))? {
                 kept.push(item);
             }
         }

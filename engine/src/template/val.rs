@@ -2,7 +2,7 @@
 //! reference, so `samples | select | map(…)` copies only what is left in the end.
 
 use super::eval::Fault;
-use super::print;
+use super::{ops, print};
 use crate::value::{Value, is_true};
 use std::borrow::Cow;
 
@@ -106,11 +106,11 @@ pub(super) fn item<'e>(of: Cow<'e, Value>, key: &Value) -> Cow<'e, Value> {
 fn find<'e>(of: &'e Value, key: &Value) -> Option<Cow<'e, Value>> {
     match (of, key) {
         (Value::Object(fields), Value::String(name)) => fields.get(name).map(Cow::Borrowed),
-        (Value::Array(items), Value::Number(n)) => {
-            items.get(from_either_end(n.as_i64()?, || items.len())?).map(Cow::Borrowed)
+        (Value::Array(items), Value::Number(_)) => {
+            items.get(from_either_end(ops::whole(key)?, || items.len())?).map(Cow::Borrowed)
         }
-        (Value::String(text), Value::Number(n)) => {
-            let at = from_either_end(n.as_i64()?, || text.chars().count())?;
+        (Value::String(text), Value::Number(_)) => {
+            let at = from_either_end(ops::whole(key)?, || text.chars().count())?;
             text.chars().nth(at).map(|c| Cow::Owned(Value::from(c.to_string())))
         }
         _ => None,
@@ -130,13 +130,10 @@ pub(super) fn field<'e>(of: Cow<'e, Value>, name: &str) -> Cow<'e, Value> {
     }
 }
 
-/// What a path of keys and indexes, written with dots, leads to.
-pub(super) fn at_path<'e>(of: &Cow<'e, Value>, path: &str) -> Cow<'e, Value> {
-    // A borrowed value stays borrowed: only what is at the end of the path is ever copied.
-    match of {
-        Cow::Borrowed(of) => follow(of, path).map_or(Cow::Owned(Value::Null), Cow::Borrowed),
-        Cow::Owned(of) => Cow::Owned(follow(of, path).cloned().unwrap_or(Value::Null)),
-    }
+/// What a path of keys and indexes, written with dots, leads to; null when it leads nowhere.
+pub(super) fn at_path<'e>(of: &'e Value, path: &str) -> &'e Value {
+    static NOTHING: Value = Value::Null;
+    follow(of, path).unwrap_or(&NOTHING)
 }
 
 fn follow<'e>(of: &'e Value, path: &str) -> Option<&'e Value> {

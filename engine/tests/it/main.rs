@@ -2,7 +2,11 @@
 
 mod bounds;
 mod checks;
+mod pages;
 mod plans;
+mod run_attempts;
+mod run_properties;
 mod schema;
 mod tidy;
 mod vectors;
+mod world;

@@ -41,6 +41,11 @@ fn flow_schema_is_current() {
     is_current("flow.schema.json", &spec::flow_schema());
 }
 
+#[test]
+fn config_schema_is_current() {
+    is_current("config.schema.json", &spec::config_schema());
+}
+
 /// A vector, of which only the flow and its errors are looked at here.
 #[derive(Deserialize)]
 struct Vector {

@@ -1,42 +1,35 @@
 //! The conformance vectors that need no sandbox, run with one worker, a scripted model and scripted people.
 
 use crate::checks::{check_vector, here, listing};
-use flow_engine::journal::{Event, Memory, Record};
-use flow_engine::model::scripted::{HashingEmbedder, Rule, Scripted, ScriptedPeople};
-use flow_engine::report::Report;
-use flow_engine::run::ports::{ExecuteJob, Executor, Message, Ports};
-use flow_engine::run::{Cancel, Given, Models, Options, RunState, prepare, run};
-use futures::future::{BoxFuture, FutureExt, ready};
+use crate::world::{Ran, jobs, play_given, ports, record};
+use flow_engine::check::flow::CheckedFlow;
+use flow_engine::model::scripted::{Rule, Scripted, ScriptedPeople};
+use flow_engine::run::Given;
+use flow_engine::run::ports::{Message, Ports};
 use serde_json::{Map, Value};
 use std::fs;
 use std::sync::Arc;
 
-/// An executor that no flow of these vectors may reach.
-struct NoSandbox;
-
-impl Executor for NoSandbox {
-    fn execute<'a>(&'a self, _job: &'a ExecuteJob) -> BoxFuture<'a, Result<Value, String>> {
-        ready(Err("these vectors run no programs".to_owned())).boxed()
-    }
-
-    fn rule<'a>(
-        &'a self,
-        _module: &'a [u8],
-        _value: &'a Value,
-    ) -> BoxFuture<'a, Result<Result<(), String>, String>> {
-        ready(Err("these vectors run no programs".to_owned())).boxed()
-    }
+/// A vector that is ready to run.
+pub(crate) struct Vector {
+    pub(crate) name: String,
+    pub(crate) expect: Map<String, Value>,
+    pub(crate) flow: CheckedFlow,
+    pub(crate) given: Given,
+    rules: Vec<Rule>,
+    people: ScriptedPeople,
 }
 
-/// A vector that was run: what came of it, and all that was recorded.
-struct Ran {
-    report: Report,
-    records: Vec<Record>,
-    model: Arc<Scripted>,
+impl Vector {
+    /// Its world, made anew: the script begins again.
+    pub(crate) fn world(&self) -> (Arc<Scripted>, Ports) {
+        let model = Arc::new(Scripted::from_rules(self.rules.clone()));
+        (Arc::clone(&model), Ports { people: Arc::new(self.people.clone()), ..ports(model) })
+    }
 }
 
 /// Every vector of the fixtures, with the file it is in.
-pub(crate) fn vectors() -> Vec<(String, Value)> {
+fn vectors() -> Vec<(String, Value)> {
     let folder = here().join("tests/fixtures/vectors");
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("the vectors are there").flatten() {
@@ -52,45 +45,33 @@ pub(crate) fn vectors() -> Vec<(String, Value)> {
     found
 }
 
-fn record(value: &Value) -> Map<String, Value> {
-    value.as_object().cloned().unwrap_or_default()
+/// The vectors that run, and need no sandbox.
+pub(crate) fn runnable() -> Vec<Vector> {
+    let all = vectors();
+    let here = all.into_iter().filter(|(_, vector)| vector["expect"].get("errors").is_none() && !executes(vector));
+    let ready: Vec<Vector> = here.map(|(file, vector)| prepared(&file, &vector)).collect();
+    assert!(ready.len() > 90, "only {} vectors were found to run", ready.len());
+    ready
 }
 
-/// Runs a vector whose flow checks clean.
-fn ran(vector: &Value) -> Result<Ran, String> {
+fn prepared(file: &str, vector: &Value) -> Vector {
+    let name = format!("{file} {}", vector["name"]);
     let checked = check_vector(vector);
     let found = listing(&checked);
-    let flow = checked.flow.ok_or_else(|| format!("does not check clean:\n{found}"))?;
-    let rules: Vec<Rule> = match vector.get("model") {
-        Some(rules) => serde_json::from_value(rules.clone()).map_err(|e| e.to_string())?,
-        None => Vec::new(),
-    };
-    let model = Arc::new(Scripted::from_rules(rules));
-    let ports = Ports {
-        model: Arc::clone(&model) as _,
-        executor: Arc::new(NoSandbox),
-        people: Arc::new(ScriptedPeople::from_answers(record(&vector["human"]).into_iter().collect())),
-        embedder: Arc::new(HashingEmbedder),
-    };
-    let given = Given {
-        inputs: record(&vector["inputs"]),
-        params: record(&vector["params"]),
-        preset: vector["preset"].as_str().map(str::to_owned),
-        seed: vector["seed"].as_u64().unwrap_or(0),
-    };
-    let given = match prepare(&flow, &given) {
-        Ok(given) => given,
-        Err(error) => return Ok(Ran { report: Report::refused("t", error), records: Vec::new(), model }),
-    };
-    let models = Models { fallback: Some("test/scripted".to_owned()), ..Models::default() };
-    let options = Options { models, ..Options::default() };
-    let mut journal = Memory::default();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    let runtime = runtime.map_err(|e| e.to_string())?;
-    let (cancel, mut seen) = (Cancel::default(), |_: &Record, _: &RunState<'_>| {});
-    let running = run(&flow, &given, &ports, &options, &cancel, &mut journal, &mut seen);
-    let report = runtime.block_on(running).map_err(|e| e.to_string())?;
-    Ok(Ran { report, records: journal.records().to_vec(), model })
+    let rules = vector.get("model").cloned().unwrap_or_else(|| Value::Array(Vec::new()));
+    Vector {
+        expect: record(&vector["expect"]),
+        flow: checked.flow.unwrap_or_else(|| panic!("{name} does not check clean:\n{found}")),
+        given: Given {
+            inputs: record(&vector["inputs"]),
+            params: record(&vector["params"]),
+            preset: vector["preset"].as_str().map(str::to_owned),
+            seed: vector["seed"].as_u64().unwrap_or(0),
+        },
+        rules: serde_json::from_value(rules).unwrap_or_else(|error| panic!("{name}: {error}")),
+        people: ScriptedPeople::from_answers(record(&vector["human"]).into_iter().collect()),
+        name,
+    }
 }
 
 /// Whether a value is what is expected: of records, the keys given; all else equal, numbers as numbers.
@@ -116,15 +97,15 @@ fn conversation(messages: &[Message]) -> String {
 }
 
 /// What differs from what a vector expects, line by line.
-fn differences(expect: &Map<String, Value>, ran: &Ran) -> Vec<String> {
+fn differences(expect: &Map<String, Value>, model: &Scripted, ran: &Ran) -> Vec<String> {
     let (report, mut wrong) = (&ran.report, Vec::new());
-    for path in ran.model.unanswered() {
+    for path in model.unanswered() {
         wrong.push(format!("no rule answers `{path}`"));
     }
     for (key, want) in expect {
         match key.as_str() {
             "outcome" => {
-                let got = report.outcome.map_or("none", |outcome| outcome.as_str());
+                let got = ran.outcome();
                 if want != got {
                     wrong.push(format!("the outcome is {got}, not {want}: {:?}", report.error));
                 }
@@ -149,10 +130,7 @@ fn differences(expect: &Map<String, Value>, ran: &Ran) -> Vec<String> {
             }
             "values" => {
                 for (path, want) in record(want) {
-                    let got = ran.records.iter().find_map(|record| match &record.event {
-                        Event::NodeDone { path: at, value, .. } if *at == path => Some(value),
-                        _ => None,
-                    });
+                    let got = ran.value(&path);
                     if !got.is_some_and(|got| fits(&want, got)) {
                         wrong.push(format!("the value of `{path}` is {got:?}, not {want}"));
                     }
@@ -167,7 +145,7 @@ fn differences(expect: &Map<String, Value>, ran: &Ran) -> Vec<String> {
                 }
             }
             "prompts" => {
-                let log = ran.model.log();
+                let log = model.log();
                 for (path, want) in record(want) {
                     let Some(sent) = log.iter().find(|sent| sent.site.path == path) else {
                         wrong.push(format!("`{path}` was not called"));
@@ -205,25 +183,45 @@ fn executes(vector: &Value) -> bool {
     });
     let inline = vector["flow"].as_str().unwrap_or_default();
     // A sub-flow of another file may run programs too.
-    [file.as_deref().unwrap_or_default(), inline].iter().any(|text| text.contains("execute:") || text.contains("import:") && file.is_some())
+    [file.as_deref().unwrap_or_default(), inline]
+        .iter()
+        .any(|text| text.contains("execute:") || text.contains("import:") && file.is_some())
 }
 
 #[test]
 fn vectors_without_programs_run_as_the_language_demands() {
-    let (mut wrong, mut count) = (String::new(), 0);
-    for (file, vector) in vectors() {
-        if vector["expect"].get("errors").is_some() || executes(&vector) {
-            continue;
-        }
-        count += 1;
-        let found = match ran(&vector) {
-            Ok(ran) => differences(&record(&vector["expect"]), &ran),
-            Err(error) => vec![error],
-        };
-        for line in found {
-            wrong.push_str(&format!("{file} {}: {line}\n", vector["name"]));
+    let mut wrong = String::new();
+    for vector in runnable() {
+        let (model, ports) = vector.world();
+        let ran = play_given(&vector.flow, &vector.given, &ports, &jobs(1), &mut |_, _| {});
+        for line in differences(&vector.expect, &model, &ran) {
+            wrong.push_str(&format!("{}: {line}\n", vector.name));
         }
     }
-    assert!(count > 90, "only {count} vectors were run");
-    assert!(wrong.is_empty(), "of {count} vectors:\n{wrong}");
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn more_workers_make_the_same_calls_and_come_to_the_same_end() {
+    let mut wrong = String::new();
+    for vector in runnable() {
+        // What fails, or runs out, may have begun more or less at once.
+        if !["accepted", "not_accepted"].contains(&vector.expect["outcome"].as_str().unwrap_or_default()) {
+            continue;
+        }
+        let run = |workers| {
+            let (_, ports) = vector.world();
+            let mut ran = play_given(&vector.flow, &vector.given, &ports, &jobs(workers), &mut |_, _| {});
+            ran.report.calls.sort();
+            ran.report
+        };
+        let (one, many) = (run(1), run(8));
+        if one.budget_spent {
+            continue;
+        }
+        if (&one.calls, &one.outputs, one.outcome) != (&many.calls, &many.outputs, many.outcome) {
+            wrong.push_str(&format!("{}: {one:?}\nwith eight workers: {many:?}\n", vector.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
 }

@@ -10,8 +10,7 @@ use flow_engine::check::CheckedFlow;
 use flow_engine::check::flow::Price;
 use flow_engine::diag::nearest;
 use flow_engine::model::cassette::{Cassette, Recorder, Replay};
-use flow_engine::model::http::{HttpModel, Timeouts};
-use flow_engine::model::provider::{KNOWN, Kind, Provider};
+use flow_engine::model::{HttpModel, KNOWN, Kind, Provider, SchemaSupport, Timeouts};
 use flow_engine::run::Models;
 use flow_engine::run::Prices;
 use flow_engine::run::ports::{Model, People, Ports, Question};
@@ -96,7 +95,15 @@ fn providers(config: &Config) -> Vec<Provider> {
             ProviderKind::Openai => Kind::OpenAi,
             ProviderKind::Anthropic => Kind::Anthropic,
         };
-        all.push(Provider::new(name, kind, given.base_url.clone().unwrap_or_default(), key, given.key_env.clone()));
+        all.push(Provider {
+            name: name.clone(),
+            kind,
+            base_url: given.base_url.clone().unwrap_or_default(),
+            key,
+            key_variable: given.key_env.clone(),
+            // A server that nobody knows runs its model itself, as far as we know.
+            schema: SchemaSupport::Whole,
+        });
     }
     all
 }

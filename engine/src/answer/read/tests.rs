@@ -92,6 +92,8 @@ fn words_around_the_answer_do_not_matter() {
         ("yes | no", "no", json!("no")),
         ("\"integer | null\"", "```json\nnull\n```", json!(null)),
         ("boolean", "Yes", json!(true)),
+        ("{ level: low | high }", "level: High", json!({ "level": "high" })),
+        ("{ xs: [string] }", "xs: |\n  - a: b\n\n  - c\n", json!({ "xs": ["a: b", "c"] })),
         ("any", "{\"a\": [1]}", json!({ "a": [1] })),
         ("any", "*just* words: with `: ` and {", json!("*just* words: with `: ` and {")),
     ]);
@@ -216,7 +218,7 @@ fn a_program_alone_is_the_first_fenced_block_else_the_whole_answer() {
 #[test]
 fn what_does_not_fit_is_refused_with_few_and_plain_reasons() {
     for (ty, text, wanted) in [
-        ("{ n: integer }", "junk", "the value must be a record with `n`; got `junk`"),
+        ("{ n: integer }", "junk", "the answer must be a record with `n`; got `junk`"),
         ("{ n: integer }", "\n", "the answer is empty"),
         ("{ k: string }", "{\"q\": 1}", "`k` is missing"),
         (
@@ -225,7 +227,17 @@ fn what_does_not_fit_is_refused_with_few_and_plain_reasons() {
             "`n` must be a whole number; got `three`",
         ),
         ("{ n: integer }", "```json\n{\"n\": 3\n```", "the JSON can't be read"),
-        ("[integer]", "no list", "the value must be a list; got `no list`"),
+        (
+            "{ why: string, code: code }",
+            "The `x` is: wrong.\n\n* see: this\n```python\nprint(1)\n```",
+            "the answer must be a record with `why`, `code`; got `print(1)`",
+        ),
+        (
+            "{ why: string, code: code }",
+            "The `x` is: wrong.\n\n* see: this\n",
+            "the answer must be a record with `why`, `code`, in JSON or YAML",
+        ),
+        ("[integer]", "no list", "the answer must be a list; got `no list`"),
     ] {
         let why = answer(ty, text).expect_err(text);
         assert!(why.starts_with(wanted), "{ty} of {text}: {why}");

@@ -6,9 +6,14 @@ use crate::run::scope::{list, shown, text, value};
 use crate::run::state::Fault;
 use crate::template::{EvalError, Scope};
 use crate::value::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Programs that compare, by the path that stands in the flow.
+type Modules = BTreeMap<String, Arc<Vec<u8>>>;
 
 /// The program of an `execute`, with all it needs.
-pub(super) fn job(execute: &Execute, scope: &dyn Scope) -> Result<ExecuteJob, Fault> {
+pub(super) fn job(execute: &Execute, modules: &Modules, scope: &dyn Scope) -> Result<ExecuteJob, Fault> {
     let on = match &execute.on {
         ExecuteOn::Tests(val) => JobInput::Tests(list("execute.tests", &*value(val, scope)?)?.to_vec()),
         ExecuteOn::Inputs(val) => {
@@ -31,14 +36,14 @@ pub(super) fn job(execute: &Execute, scope: &dyn Scope) -> Result<ExecuteJob, Fa
         language: text("execute.language", &*value(&execute.language, scope)?)?,
         code: text("execute.code", &*value(&execute.code, scope)?)?,
         on,
-        compare: compare(&*value(&execute.compare, scope)?)?,
+        compare: compare(&*value(&execute.compare, scope)?, modules)?,
         limits: execute.limits,
         stop_first_failure: execute.stop_first_failure,
         files,
     })
 }
 
-fn compare(how: &Value) -> Result<Compare, EvalError> {
+fn compare(how: &Value, modules: &Modules) -> Result<Compare, EvalError> {
     match how {
         Value::String(word) => match word.as_str() {
             "tokens" => return Ok(Compare::Tokens),
@@ -51,11 +56,14 @@ fn compare(how: &Value) -> Result<Compare, EvalError> {
             if let Some(within) = fields.get("float").and_then(Value::as_f64) {
                 return Ok(Compare::Float(within));
             }
+            if let Some(module) = fields.get("wasm").and_then(Value::as_str).and_then(|path| modules.get(path)) {
+                return Ok(Compare::Wasm(Arc::clone(module)));
+            }
         }
         _ => {}
     }
     Err(EvalError(format!(
-        "`execute.compare` must be `exact`, `lines`, `tokens`, `unordered` or `{{ float: 1e-6 }}`, not {}",
+        "`execute.compare` must be `exact`, `lines`, `tokens`, `unordered`, `{{ float: … }}` or `{{ wasm: … }}`, not {}",
         shown(how)
     )))
 }

@@ -178,7 +178,7 @@ impl<'f> RunState<'f> {
                     self.begin_rules(id, rules, value);
                 })
             }
-            Verb::Execute(execute) => execute::job(execute, &self.view(scope)).map(|job| {
+            Verb::Execute(execute) => execute::job(execute, &self.flow.modules, &self.view(scope)).map(|job| {
                 let id = self.add_work(unit, key, node, scope, Job::Execute, Step::Execute(Arc::new(job)));
                 self.queue_work(id);
             }),

@@ -95,7 +95,7 @@ pub(super) fn words(issues: &[Issue]) -> String {
 }
 
 /// The problems in the order of their rules.
-pub(super) fn texts(mut problems: Vec<(usize, String)>) -> Vec<String> {
+pub(in crate::run) fn texts(mut problems: Vec<(usize, String)>) -> Vec<String> {
     problems.sort_by_key(|(index, _)| *index);
     problems.into_iter().map(|(_, problem)| problem).collect()
 }

@@ -167,7 +167,10 @@ impl Reader<'_> {
             },
             Type::Integer(range) => number(scalar).and_then(whole).filter(|n| holds(*range, n)).map(Value::Number),
             Type::Number(range) => number(scalar).filter(|n| holds(*range, n)).map(Value::Number),
-            Type::Literals(words) => words.iter().find(|word| same_literal(word, scalar)).cloned(),
+            Type::Literals(words) => {
+                let exact = words.iter().find(|word| same_literal(word, scalar));
+                exact.or_else(|| self.literal_in_other_case(words, scalar)).cloned()
+            }
             Type::Any
             | Type::Text(_)
             | Type::Code
@@ -176,6 +179,13 @@ impl Reader<'_> {
             | Type::Union(_)
             | Type::Schema(_) => None,
         }
+    }
+
+    /// In an answer, the one word that a text is but for case.
+    fn literal_in_other_case<'w>(&self, words: &'w [Value], scalar: &Scalar<'_>) -> Option<&'w Value> {
+        let same = |word: &&Value| word.as_str().is_some_and(|word| word.eq_ignore_ascii_case(scalar.text.trim()));
+        let mut alike = words.iter().filter(same);
+        alike.next().filter(|_| self.forgiving.is_some() && alike.next().is_none())
     }
 
     /// The text of a scalar; of anything else in an answer, the text it was written as.
@@ -226,7 +236,16 @@ impl Reader<'_> {
 
     fn list(&mut self, ty: &Type, item: &Type, length: &Length, given: Given<'_>) -> Option<Value> {
         let given = self.inner(given);
-        let View::List(items) = given.view() else { return self.refuse(ty, given) };
+        let bullets: Vec<Value>;
+        let items = match given.view() {
+            View::List(items) => items,
+            View::Scalar(scalar) if self.forgiving.is_some() && item.is_text() && bulleted(&scalar.text).is_some() => {
+                bullets = bulleted(&scalar.text).unwrap_or_default();
+                self.repaired(|at| format!("read as a list: `{at}`"));
+                bullets.iter().map(Given::Json).collect()
+            }
+            View::Scalar(_) | View::Map(_) => return self.refuse(ty, given),
+        };
         let count = items.len() as u64;
         let before = self.issues.len();
         if length.fewest().is_some_and(|min| count < min) || length.most().is_some_and(|max| count > max) {
@@ -385,6 +404,11 @@ impl Type {
         self.members().iter().any(|m| matches!(m, Self::Null | Self::Any))
     }
 
+    /// Whether it is text, or text or null.
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self.without_null(), Self::Text(_) | Self::Code)
+    }
+
     /// Whether a given value is of this kind as it stands, before anything is read as something else.
     fn has_shape(&self, given: Given<'_>) -> bool {
         match (self, given.view()) {
@@ -460,6 +484,13 @@ fn same_name(a: &str, b: &str) -> bool {
     let letters =
         |name: &str| name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
     letters(a) == letters(b)
+}
+
+/// The items of a text whose every line begins with a dash or a star: a list that was written as text.
+fn bulleted(text: &str) -> Option<Vec<Value>> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let item = |line: &str| line.strip_prefix("- ").or_else(|| line.strip_prefix("* ")).map(|item| item.trim().into());
+    lines.map(item).collect::<Option<Vec<Value>>>().filter(|items| !items.is_empty())
 }
 
 /// The text of a plain scalar where YAML reads less than what stands there: `C # not C++` loses its tail, and the lines of

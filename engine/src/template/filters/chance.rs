@@ -72,3 +72,23 @@ impl Dice {
         bits / 9_007_199_254_740_992.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers published with the generator, by which implementations in other languages are checked.
+    #[test]
+    fn the_generator_is_splitmix64() {
+        let mut dice = Dice(1_234_567);
+        let drawn = [dice.next(), dice.next(), dice.next()];
+        assert_eq!(drawn, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+    }
+
+    #[test]
+    fn numbers_stay_below_their_bound() {
+        let mut dice = Dice::new(&Value::from("seed"));
+        assert!((1..1000).all(|n| dice.below(n) < n));
+        assert!((0..1000).all(|_| (0.0..1.0).contains(&dice.fraction())));
+    }
+}

@@ -258,12 +258,9 @@ fn is_function(head: &str, language: Language) -> bool {
         Language::Rust => words.contains(&"fn") && !["impl", "trait", "mod"].contains(&words[0]),
         Language::JavaScript => words.contains(&"function") || (head.contains("=>") && words[0] != "class"),
         Language::C => {
-            let others = ["struct", "class", "union", "enum", "namespace"];
-            let before_parameters = head.split('(').next().unwrap_or(head);
             // `struct P f(int x) {` is a function; `struct P {` and `int x[] = {` are not.
-            head.trim_end().contains(')')
-                && !before_parameters.contains('=')
-                && !(words.first().is_some_and(|word| others.contains(word)) && !head.contains('('))
+            let name = head.split('(').next().unwrap_or(head);
+            head.contains(')') && (!name.contains('=') || words.contains(&"operator"))
         }
         Language::Python => unreachable!("internal error: Python has no braces"),
     }

@@ -115,8 +115,8 @@ fn filtered<'e>(value: Val<'e>, args: &Args<'e>, attribute: Option<&str>, wanted
         fuel.spend(1)?;
         let of = key(&item, attribute);
         let holds = match &test {
-            Some(test) => test.holds(&of)?,
-            None => crate::value::is_true(&of),
+            Some(test) => test.holds(of)?,
+            None => crate::value::is_true(of),
         };
         if holds == wanted {
             kept.push(item);
@@ -126,9 +126,8 @@ fn filtered<'e>(value: Val<'e>, args: &Args<'e>, attribute: Option<&str>, wanted
 }
 
 /// What a filter with `attribute` looks at.
-fn key<'i>(item: &'i Cow<'_, Value>, attribute: Option<&str>) -> Cow<'i, Value> {
-    let item = Cow::Borrowed(item.as_ref());
-    attribute.map_or(item.clone(), |path| at_path(&item, path))
+fn key<'i>(item: &'i Value, attribute: Option<&str>) -> &'i Value {
+    attribute.map_or(item, |path| at_path(item, path))
 }
 
 fn map<'e>(value: Val<'e>, args: &Args<'e>, fuel: &Fuel) -> Made<'e> {
@@ -139,7 +138,11 @@ fn map<'e>(value: Val<'e>, args: &Args<'e>, fuel: &Fuel) -> Made<'e> {
             value.into_items()?.into_iter().map(through).collect::<Result<_, Fault>>()?
         }
         (None, Some(path)) => {
-            let at = |item: Cow<'e, Value>| match at_path(&item, &path) {
+            let at = |item| match item {
+                Cow::Borrowed(item) => Cow::Borrowed(at_path(item, &path)),
+                Cow::Owned(item) => Cow::Owned(at_path(&item, &path).clone()),
+            };
+            let at = |item: Cow<'e, Value>| match at(item) {
                 null if null.is_null() => args.value("default").into_cow(),
                 found => found,
             };
@@ -160,16 +163,12 @@ fn sort<'e>(value: Val<'e>, args: &Args<'e>, _: &Fuel) -> Made<'e> {
         let order = if paths.is_empty() {
             order(a, b, case_sensitive)
         } else {
-            let by = |path: &&str| order(&at_path(&borrowed(a), path), &at_path(&borrowed(b), path), case_sensitive);
+            let by = |path: &&str| order(at_path(a, path), at_path(b, path), case_sensitive);
             paths.iter().map(by).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
         };
         if reverse { order.reverse() } else { order }
     });
     Ok(Val::Many(items))
-}
-
-fn borrowed<'i>(item: &'i Cow<'_, Value>) -> Cow<'i, Value> {
-    Cow::Borrowed(item.as_ref())
 }
 
 fn order(a: &Value, b: &Value, case_sensitive: bool) -> Ordering {
@@ -186,7 +185,7 @@ fn unique<'e>(value: Val<'e>, args: &Args<'e>, fuel: &Fuel) -> Made<'e> {
     let mut kept = Vec::new();
     for item in value.into_items()? {
         let of = key(&item, attribute.as_deref());
-        let mut known = canonical(&of);
+        let mut known = canonical(of);
         fuel.spend_text(known.len())?;
         if of.is_string() && !case_sensitive {
             known = known.to_lowercase();
@@ -249,7 +248,7 @@ fn extreme<'e>(value: Val<'e>, args: &Args<'e>, beats: fn(Ordering) -> bool) -> 
     for item in value.into_items()? {
         let better = {
             let of = key(&item, attribute.as_deref());
-            let wins = |best| beats(order(&of, &key(best, attribute.as_deref()), case_sensitive));
+            let wins = |best: &Cow<'e, Value>| beats(order(of, key(best, attribute.as_deref()), case_sensitive));
             !of.is_null() && best.as_ref().is_none_or(wins)
         };
         if better {
@@ -264,7 +263,7 @@ fn sum<'e>(value: Val<'e>, args: &Args<'e>, fuel: &Fuel) -> Made<'e> {
     let start = args.value("start");
     let mut total = if start.is_null() { Val::from(0) } else { start };
     for item in value.into_items()? {
-        let of = key(&item, attribute.as_deref()).into_owned();
+        let of = key(&item, attribute.as_deref()).clone();
         if !of.is_null() {
             total = ops::binary(BinOp::Add, total, of.into(), fuel)?;
         }
@@ -380,11 +379,11 @@ fn groups<'e>(items: Items<'e>, path: Option<&str>, fuel: &Fuel) -> Result<Vec<(
     let mut groups: Vec<(Value, Items<'e>)> = Vec::new();
     for item in items {
         let of = key(&item, path);
-        let known = canonical(&of);
+        let known = canonical(of);
         fuel.spend_text(known.len())?;
         let place = *places.entry(known).or_insert(groups.len());
         if place == groups.len() {
-            groups.push((of.into_owned(), Vec::new()));
+            groups.push((of.clone(), Vec::new()));
         }
         groups[place].1.push(item);
     }

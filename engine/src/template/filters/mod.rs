@@ -5,13 +5,14 @@ mod chance;
 mod cluster;
 mod functions;
 mod lists;
-mod tests;
+mod predicates;
 mod text;
 mod values;
 
 use super::SyntaxError;
 use super::ast::{AstKind, KeyArg};
 use super::eval::{Fault, Fuel};
+use super::ops;
 use super::parse::wrong;
 use super::val::{Val, kind};
 use crate::diag::nearest;
@@ -62,7 +63,7 @@ type Table<F> = BTreeMap<&'static str, Known<F>>;
 static FILTERS: LazyLock<Table<RunFilter>> = LazyLock::new(|| {
     table([lists::FILTERS, text::FILTERS, values::FILTERS, chance::FILTERS, cluster::FILTERS, functions::FILTERS])
 });
-static TESTS: LazyLock<Table<RunTest>> = LazyLock::new(|| table([tests::TESTS]));
+static TESTS: LazyLock<Table<RunTest>> = LazyLock::new(|| table([predicates::TESTS]));
 /// The value that a call is given is null.
 static CALLS: LazyLock<Table<RunFilter>> = LazyLock::new(|| table([lists::CALLS]));
 
@@ -183,7 +184,7 @@ impl<'e> Args<'e> {
     }
 
     fn whole(&self, name: &str) -> Result<Option<i64>, Fault> {
-        self.get(name).map(|value| value.as_i64().ok_or_else(|| expected("a whole number", name, value))).transpose()
+        self.get(name).map(|value| ops::whole(value).ok_or_else(|| expected("a whole number", name, value))).transpose()
     }
 
     /// A number of things: below zero is none.

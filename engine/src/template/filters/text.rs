@@ -3,7 +3,7 @@
 use super::{Args, Row, RunFilter, expected, row};
 use crate::template::eval::{Fault, Fuel};
 use crate::template::print;
-use crate::template::val::Val;
+use crate::template::val::{Val, at_path};
 use crate::value::Value;
 use regex::Regex;
 use std::borrow::Cow;
@@ -102,7 +102,7 @@ fn split<'e>(value: Val<'e>, args: &Args<'e>, _: &Fuel) -> Made<'e> {
 /// At most `n` words, the last one with all that is left.
 fn words(text: &str, n: usize) -> Vec<&str> {
     let mut words = Vec::new();
-    let mut rest = text.trim();
+    let mut rest = text.trim_start();
     while !rest.is_empty() {
         let (word, after) = match rest.split_once(char::is_whitespace) {
             Some(cut) if words.len() + 1 < n => cut,
@@ -131,7 +131,7 @@ fn join<'e>(value: Val<'e>, args: &Args<'e>, fuel: &Fuel) -> Made<'e> {
             joined.push_str(separator);
         }
         match &attribute {
-            Some(path) => print::write_text(&mut joined, &crate::template::val::at_path(item, path)),
+            Some(path) => print::write_text(&mut joined, at_path(item, path)),
             None => print::write_text(&mut joined, item),
         }
         fuel.spend_text(joined.len() - before)?;
@@ -142,11 +142,12 @@ fn join<'e>(value: Val<'e>, args: &Args<'e>, fuel: &Fuel) -> Made<'e> {
 fn indent<'e>(value: Val<'e>, args: &Args<'e>, fuel: &Fuel) -> Made<'e> {
     let text = value.into_text();
     let width = args.count("width")?.unwrap_or(4);
-    fuel.spend_text(text.lines().count().saturating_mul(width))?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    fuel.spend_text(text.split('\n').count().saturating_mul(width))?;
     let (first, blank) = (args.flag("first"), args.flag("blank"));
     let margin = " ".repeat(width);
-    let moved = text.lines().enumerate().map(|(i, line)| {
-        let stays = (i == 0 && !first) || (line.is_empty() && !blank);
+    let moved = text.split('\n').enumerate().map(|(i, line)| {
+        let stays = (i == 0 && !first) || (matches!(line, "" | "\r") && !blank);
         if stays { line.to_owned() } else { format!("{margin}{line}") }
     });
     Ok(moved.collect::<Vec<_>>().join("\n").into())

@@ -94,7 +94,7 @@ fn number(value: &Value) -> Result<Num, Fault> {
 }
 
 fn abs<'e>(value: Val<'e>, _: &Args<'e>, _: &Fuel) -> Made<'e> {
-    let made = match number(&*value.into_cow())? {
+    let made = match number(&value.into_cow())? {
         Num::Int(i) => Num::Int(i.abs()),
         Num::Float(f) => Num::Float(f.abs()),
     };
