@@ -20,7 +20,7 @@ fn given(vector: &Value) -> Given {
 }
 
 /// The bound of a run whose inputs are known.
-fn bound_of(flow: &CheckedFlow, prepared: &Prepared) -> Bound {
+pub(crate) fn bound_of(flow: &CheckedFlow, prepared: &Prepared) -> Bound {
     let record = |value: &Value| value.as_object().cloned().expect("inputs and params are records");
     bound(flow, Known { inputs: Some(&record(&prepared.inputs)), params: &record(&prepared.params) })
 }

@@ -1,5 +1,6 @@
 //! The engine's tests that need files: flows, vectors, walls.
 
+mod bound_properties;
 mod bounds;
 mod checks;
 mod pages;
