@@ -244,6 +244,39 @@ proptest! {
     }
 
     #[test]
+    fn a_journal_that_was_tampered_with_is_refused_or_read_and_never_a_panic(
+        which in 0..FLOWS.len(),
+        chance in any::<u64>(),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..3u8), 1..4),
+    ) {
+        let flow = flow(FLOWS[which]);
+        let (ran, _) = watched(&flow, &Given::default(), &ports(Arc::new(Chance(chance))), &jobs(3));
+        let mut events: Vec<Event> = ran.records.into_iter().map(|record| record.event).collect();
+        for (from, to, how) in edits {
+            let (from, to) = (from.index(events.len()), to.index(events.len()));
+            match how {
+                0 => events.swap(from, to),
+                1 => events.insert(to, events[from].clone()),
+                _ => {
+                    events.remove(from);
+                }
+            }
+            if events.is_empty() {
+                break;
+            }
+        }
+        let prices = Prices::default();
+        let mut state = RunState::new(&flow, &prices);
+        for event in &events {
+            if state.apply(event).is_err() {
+                break;
+            }
+            // Whatever was read, what comes next can be asked.
+            let _ = seen(&state);
+        }
+    }
+
+    #[test]
     fn a_run_is_the_same_again(chance in any::<u64>(), which in 0..FLOWS.len()) {
         let flow = flow(FLOWS[which]);
         let again = || {
