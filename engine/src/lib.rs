@@ -1,1 +1,14 @@
 //! Flow engine.
+pub mod answer;
+pub mod check;
+pub mod diag;
+pub mod journal;
+pub mod model;
+pub mod plan;
+pub mod report;
+pub mod run;
+pub mod source;
+pub mod spec;
+pub mod syntax;
+pub mod template;
+pub mod value;

@@ -1,0 +1,474 @@
+//! The state of a run: a fold of its events. [`RunState::apply`] is the only way it changes.
+
+use super::budget::{Afford, Cost};
+use super::error::{ErrorName, RunError};
+use super::frame::{BlockIndex, FlowFrame, Frame, FrameId, Frames, Key, Kind};
+use super::models::Prices;
+use super::ready::Entry;
+use super::scope::View;
+use super::work::{Command, Stage, Step};
+use super::{Models, Outcome};
+use crate::check::flow::{Block, CheckedFlow};
+use crate::journal::{Event, RunStarted};
+use crate::template::EvalError;
+use crate::value::Value;
+use serde_json::json;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+/// The state of a run.
+pub struct RunState<'f> {
+    pub(super) flow: &'f CheckedFlow,
+    pub(super) models: Models,
+    pub(super) prices: &'f Prices,
+    pub(super) seed: u64,
+    /// `run`, as flows read it.
+    pub(super) run: Arc<Value>,
+    pub(super) frames: Frames<'f>,
+    /// By the address of the block, which does not move while the flow is borrowed.
+    indexes: HashMap<usize, Arc<BlockIndex<'f>>>,
+    /// What may begin, in the order in which it begins.
+    pub(super) queue: BTreeMap<Key, Entry>,
+    /// What asks the world now, by the path of the call.
+    at_work: BTreeMap<String, FrameId>,
+    jobs: usize,
+    /// How many of `jobs` are at work; a person takes no place.
+    busy: usize,
+    /// Budgets of time that run, by what they are of.
+    pub(super) deadlines: BTreeMap<String, FrameId>,
+    consequences: VecDeque<Event>,
+    dropped: Vec<Effect>,
+    cancelled: bool,
+    ended: bool,
+}
+
+/// Something that goes on outside, and can be dropped.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Effect {
+    /// A command, or the wait before its next attempt, by its path.
+    Work(String),
+    /// The end of a budget of time, by what it is of.
+    Deadline(String),
+}
+
+/// An event that does not follow from those before it: the journal is of another flow or engine, or was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the journal does not fit the flow: {0}")]
+pub struct Diverged(pub String);
+
+/// An error that does not know its node yet.
+#[derive(Debug, Clone)]
+pub(super) struct Fault {
+    pub(super) name: ErrorName,
+    pub(super) message: String,
+}
+
+impl Fault {
+    pub(super) fn new(name: ErrorName, message: impl Into<String>) -> Self {
+        Self { name, message: message.into() }
+    }
+
+    pub(super) fn at(self, path: &str) -> RunError {
+        RunError { name: self.name, message: self.message, at: path.to_owned() }
+    }
+}
+
+impl From<EvalError> for Fault {
+    fn from(error: EvalError) -> Self {
+        Self::new(ErrorName::Expression, error.0)
+    }
+}
+
+impl<'f> RunState<'f> {
+    /// A run that has not started. `prices` are of the models that the flow has no price for.
+    pub fn new(flow: &'f CheckedFlow, prices: &'f Prices) -> Self {
+        Self {
+            flow,
+            models: Models::default(),
+            prices,
+            seed: 0,
+            run: Arc::new(Value::Null),
+            frames: Frames::default(),
+            indexes: HashMap::new(),
+            queue: BTreeMap::new(),
+            at_work: BTreeMap::new(),
+            jobs: 1,
+            busy: 0,
+            deadlines: BTreeMap::new(),
+            consequences: VecDeque::new(),
+            dropped: Vec::new(),
+            cancelled: false,
+            ended: false,
+        }
+    }
+
+    /// Takes one event in. A consequence must be the one that this state came to itself; all else changes the state.
+    ///
+    /// # Errors
+    /// The event does not follow from those before it.
+    pub fn apply(&mut self, event: &Event) -> Result<(), Diverged> {
+        if event.is_consequence() {
+            return match self.consequences.pop_front() {
+                Some(own) if own == *event => Ok(()),
+                Some(own) => Err(Diverged(format!("it has {event:?} where {own:?} follows"))),
+                None => Err(Diverged(format!("it has {event:?}, which does not follow"))),
+            };
+        }
+        match event {
+            Event::RunStarted(start) => self.start(start),
+            Event::CallSent { path, attempt, reserved, .. } => {
+                let id = self.begin_head(path, true)?;
+                if *attempt == 1 {
+                    self.frames.work_mut(id).reserved = *reserved;
+                    self.frames.each_budget(id, |budget| budget.reserved += *reserved);
+                }
+            }
+            Event::WorkStarted { path, .. } => {
+                self.begin_head(path, true)?;
+            }
+            Event::Asked { path, .. } => {
+                self.begin_head(path, false)?;
+            }
+            Event::CallSettled { path, response, cost, .. } => {
+                let id = self.end_work(path)?;
+                self.pay(id, *cost);
+                self.call_answered(id, response);
+            }
+            Event::CallFailed { path, name, message, retry_after_ms }
+            | Event::WorkFailed { path, name, message, retry_after_ms } => {
+                self.attempt_failed(path, Fault::new(*name, message.clone()), *retry_after_ms)?;
+            }
+            Event::WorkDone { path, value } => {
+                let id = self.end_work(path)?;
+                self.work_answered(id, value);
+            }
+            Event::Answered { path, answer } => {
+                let id = self.end_work(path)?;
+                self.person_answered(id, answer.as_ref());
+            }
+            Event::TimerFired { path, budget: true } => self.deadline_passed(path)?,
+            Event::TimerFired { path, budget: false } => {
+                let id = self.end_work(path)?;
+                self.frames.work_mut(id).attempt += 1;
+                self.queue_work(id);
+            }
+            Event::BudgetExhausted { path, scope, what } => {
+                let id = self.take_head(path)?;
+                self.pay_failed(id);
+                let of =
+                    if scope.is_empty() { "the run".to_owned() } else { format!("`{}`", scope.trim_end_matches('/')) };
+                let fault =
+                    Fault::new(ErrorName::Budget, format!("the budget of {of} allows no more: `{what}` is spent"));
+                self.work_ended(id, Err(fault));
+            }
+            Event::Cancelled { now } => self.cancel(*now),
+            Event::TimerSet { .. }
+            | Event::AnswerMended { .. }
+            | Event::NodeStarted { .. }
+            | Event::NodeDone { .. }
+            | Event::NodeFailed { .. }
+            | Event::NodeSkipped { .. }
+            | Event::PassAccepted { .. }
+            | Event::PassDiscarded { .. }
+            | Event::LoopEnded { .. }
+            | Event::RunDone { .. } => unreachable!("internal error: a consequence is checked, not applied"),
+        }
+        self.settle();
+        Ok(())
+    }
+
+    /// The consequences that nobody took yet, oldest first.
+    pub fn take_consequences(&mut self) -> impl Iterator<Item = Event> + use<'_, 'f> {
+        self.consequences.drain(..)
+    }
+
+    /// What goes on outside and is of no use any more.
+    pub fn take_dropped(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.dropped)
+    }
+
+    /// Whether the run has ended.
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// What is to be begun now, as the event to write before it begins; none while all places are taken, nothing is ready,
+    /// or a call waits for another to be settled.
+    pub fn next(&self) -> Option<Event> {
+        if self.ended || self.cancelled || self.busy >= self.jobs {
+            return None;
+        }
+        match self.queue.first_key_value()?.1 {
+            Entry::Send(id) => self.intention(*id),
+            Entry::Node { .. } | Entry::Next(_) => unreachable!("internal error: what is pure has not begun"),
+        }
+    }
+
+    /// The command of something at work, for whoever carries it out.
+    pub fn command(&self, path: &str) -> Option<Command> {
+        let id = *self.at_work.get(path)?;
+        (self.frames.work(id).stage == Stage::Running).then(|| self.command_of(id))
+    }
+
+    /// The paths of what is at work, waits for another attempt included.
+    pub fn at_work(&self) -> impl Iterator<Item = &str> {
+        self.at_work.keys().map(String::as_str)
+    }
+
+    /// The intention of a queued work, or the refusal of it.
+    fn intention(&self, id: FrameId) -> Option<Event> {
+        let (work, path) = (self.frames.work(id), self.site(id));
+        let refused = |scope: &str, what: &str| {
+            Some(Event::BudgetExhausted { path: path.clone(), scope: scope.to_owned(), what: what.to_owned() })
+        };
+        match &work.step {
+            Step::Call(call) => {
+                let reserved = if work.attempt == 1 { call.worst_cost() } else { Cost::default() };
+                let mut later = false;
+                for budget in self.frames.budgets(id) {
+                    match budget.affords(&reserved) {
+                        Afford::Yes => {}
+                        Afford::Later => later = true,
+                        Afford::Never(what) => return refused(&budget.scope, what),
+                    }
+                }
+                let request = Arc::clone(&call.request);
+                (!later).then(|| Event::CallSent { path: path.clone(), attempt: work.attempt, request, reserved })
+            }
+            Step::Ask(_) | Step::Embed(_) | Step::Rule(_) | Step::Execute(_) => {
+                let expired = self.frames.budgets(id).find(|budget| budget.expired);
+                match (&work.step, expired) {
+                    (Step::Ask(_) | Step::Embed(_), Some(budget)) => refused(&budget.scope, "time"),
+                    (Step::Ask(question), None) => Some(Event::Asked { path, question: question.ask.clone() }),
+                    (step, _) => Some(Event::WorkStarted { path, work: step.kind(), attempt: work.attempt }),
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, start: &RunStarted) {
+        self.jobs = start.jobs.max(1);
+        self.models = start.models.clone();
+        self.seed = start.seed;
+        self.run = Arc::new(json!({ "seed": start.seed }));
+        let (inputs, params) = (Arc::clone(&start.inputs), Arc::clone(&start.params));
+        self.begin_flow(None, Key::new(), String::new(), self.flow.root, inputs, params);
+    }
+
+    /// Takes the head of the queue, which must be the work of that path.
+    fn take_head(&mut self, path: &str) -> Result<FrameId, Diverged> {
+        match self.queue.first_key_value() {
+            Some((_, Entry::Send(id))) if self.site(*id) == path => {
+                let id = *id;
+                self.queue.pop_first();
+                Ok(id)
+            }
+            _ => Err(Diverged(format!("`{path}` is not what begins next"))),
+        }
+    }
+
+    fn begin_head(&mut self, path: &str, takes_place: bool) -> Result<FrameId, Diverged> {
+        let id = self.take_head(path)?;
+        self.frames.work_mut(id).stage = Stage::Running;
+        self.busy += usize::from(takes_place);
+        self.at_work.insert(path.to_owned(), id);
+        Ok(id)
+    }
+
+    /// Ends the work of a path, and frees its place.
+    fn end_work(&mut self, path: &str) -> Result<FrameId, Diverged> {
+        let id = self.at_work.remove(path).ok_or_else(|| Diverged(format!("nothing is at work at `{path}`")))?;
+        let work = self.frames.work_mut(id);
+        work.stage = Stage::Queued;
+        self.busy -= usize::from(!matches!(work.step, Step::Ask(_)));
+        Ok(id)
+    }
+
+    /// Settles what a call reserved.
+    fn pay(&mut self, id: FrameId, cost: Cost) {
+        let reserved = std::mem::take(&mut self.frames.work_mut(id).reserved);
+        if reserved.calls > 0 {
+            self.frames.each_budget(id, |budget| {
+                budget.reserved -= reserved;
+                budget.spent += cost;
+            });
+        }
+    }
+
+    /// Settles a call that failed: it was asked for; what it cost in tokens nobody says.
+    fn pay_failed(&mut self, id: FrameId) {
+        self.pay(id, Cost { calls: 1, ..Cost::default() });
+    }
+
+    /// An attempt failed: another one after a time, or the end.
+    fn attempt_failed(&mut self, path: &str, fault: Fault, retry_after_ms: Option<u64>) -> Result<(), Diverged> {
+        let id = *self.at_work.get(path).ok_or_else(|| Diverged(format!("nothing is at work at `{path}`")))?;
+        let work = self.frames.work_mut(id);
+        if !self.cancelled
+            && let Some(retry) = work.step.retry()
+            && retry.on.contains(&fault.name)
+            && work.attempt <= retry.times
+        {
+            work.stage = Stage::Waiting;
+            let after_ms =
+                super::ready::backoff_ms(retry, self.seed, path, work.attempt).max(retry_after_ms.unwrap_or(0));
+            self.emit(Event::TimerSet { path: path.to_owned(), after_ms, budget: false });
+            return Ok(());
+        }
+        let id = self.end_work(path)?;
+        self.pay_failed(id);
+        self.attempts_over(id, fault);
+        Ok(())
+    }
+
+    /// The time of a budget is over: nothing in it is asked any more, and what is being asked is dropped.
+    fn deadline_passed(&mut self, scope: &str) -> Result<(), Diverged> {
+        let owner = self.deadlines.remove(scope).ok_or_else(|| Diverged(format!("no time runs for `{scope}`")))?;
+        if let Some(budget) = self.frames.get_mut(owner).budget_mut() {
+            budget.expired = true;
+        }
+        let mut inside: Vec<(Key, String)> = self
+            .at_work
+            .iter()
+            .filter(|(_, id)| match self.frames.work(**id).step {
+                Step::Call(_) | Step::Embed(_) | Step::Ask(_) => self.frames.around(**id).any(|(at, _)| at == owner),
+                Step::Rule(_) | Step::Execute(_) => false,
+            })
+            .map(|(path, id)| (self.frames.get(*id).key.clone(), path.clone()))
+            .collect();
+        inside.sort();
+        for (_, path) in inside {
+            // The failure of one may have ended others.
+            if let Some(id) = self.drop_work(&path) {
+                self.work_ended(id, Err(Fault::new(ErrorName::Budget, "the time of the budget is over")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the work of a path without an answer; what it reserved counts as spent, for nobody knows.
+    fn drop_work(&mut self, path: &str) -> Option<FrameId> {
+        let id = *self.at_work.get(path)?;
+        let reserved = self.frames.work(id).reserved;
+        self.dropped.push(Effect::Work(path.to_owned()));
+        self.end_work(path).ok()?;
+        self.pay(id, reserved);
+        Some(id)
+    }
+
+    /// Ends an instance and all that is part of it, in whatever state it is.
+    pub(super) fn drop_tree(&mut self, id: FrameId) {
+        self.drop_below(id);
+        self.drop_frame(id);
+    }
+
+    /// Ends all that is part of an instance. Whoever calls says in the instance that it has no parts any more.
+    pub(super) fn drop_below(&mut self, id: FrameId) {
+        let key = self.frames.get(id).key.clone();
+        let queued: Vec<Key> =
+            self.queue.range(key.clone()..).map(|(k, _)| k).take_while(|k| k.starts_with(&key)).cloned().collect();
+        for key in queued {
+            self.queue.remove(&key);
+        }
+        self.drop_children(id);
+    }
+
+    fn drop_children(&mut self, id: FrameId) {
+        for child in self.frames.get(id).children() {
+            self.drop_children(child);
+            self.drop_frame(child);
+        }
+    }
+
+    fn drop_frame(&mut self, id: FrameId) {
+        if let Kind::Work(work) = &self.frames.get(id).kind {
+            if work.stage == Stage::Queued {
+                self.pay_failed(id);
+            } else {
+                self.drop_work(&self.site(id));
+            }
+        }
+        self.remove(id);
+    }
+
+    /// Removes a frame that has ended, and the time that ran for it.
+    pub(super) fn remove(&mut self, id: FrameId) -> Frame<'f> {
+        let frame = self.frames.remove(id);
+        if let Some(budget) = frame.budget()
+            && self.deadlines.get(&budget.scope) == Some(&id)
+        {
+            self.deadlines.remove(&budget.scope);
+            self.dropped.push(Effect::Deadline(budget.scope.clone()));
+        }
+        frame
+    }
+
+    /// Nothing new begins; what only waits is given up; what is being asked may still end, unless it is dropped `now`.
+    fn cancel(&mut self, now: bool) {
+        self.cancelled = true;
+        let waits: Vec<String> = self
+            .at_work
+            .iter()
+            .filter(|(_, id)| {
+                let work = self.frames.work(**id);
+                now || work.stage == Stage::Waiting || matches!(work.step, Step::Ask(_))
+            })
+            .map(|(path, _)| path.clone())
+            .collect();
+        for path in waits {
+            self.drop_work(&path);
+        }
+    }
+
+    /// Does all that needs no answer from the world, in order, while a place is free.
+    fn settle(&mut self) {
+        while !self.ended && !self.cancelled && self.busy < self.jobs {
+            match self.queue.first_key_value() {
+                Some((_, Entry::Node { .. } | Entry::Next(_))) => {}
+                Some((_, Entry::Send(_))) | None => break,
+            }
+            match self.queue.pop_first() {
+                Some((key, Entry::Node { block, index })) => self.begin_node(block, index, key),
+                Some((key, Entry::Next(node))) => self.begin_next(node, key),
+                Some((_, Entry::Send(_))) | None => unreachable!("internal error: the head of the queue changed"),
+            }
+        }
+        if self.cancelled && !self.ended && self.at_work.is_empty() {
+            let error = Fault::new(ErrorName::Cancelled, "the run was cancelled").at("");
+            self.end(Outcome::Cancelled, None, Some(error));
+        }
+    }
+
+    /// Ends the run.
+    pub(super) fn end(&mut self, outcome: Outcome, outputs: Option<Arc<Value>>, error: Option<RunError>) {
+        self.ended = true;
+        for path in self.at_work.keys() {
+            self.dropped.push(Effect::Work(path.clone()));
+        }
+        for scope in std::mem::take(&mut self.deadlines).into_keys() {
+            self.dropped.push(Effect::Deadline(scope));
+        }
+        self.at_work.clear();
+        self.queue.clear();
+        self.emit(Event::RunDone { outcome, outputs, error });
+    }
+
+    pub(super) fn emit(&mut self, event: Event) {
+        self.consequences.push_back(event);
+    }
+
+    /// What a frame's names mean.
+    pub(super) fn view(&self, frame: FrameId) -> View<'_, 'f> {
+        View { frames: &self.frames, frame, spender: frame, run: &self.run }
+    }
+
+    pub(super) fn index_of(&mut self, block: &'f Block) -> Arc<BlockIndex<'f>> {
+        let address = std::ptr::from_ref(block).addr();
+        Arc::clone(self.indexes.entry(address).or_insert_with(|| Arc::new(BlockIndex::new(block))))
+    }
+
+    /// The flow instance that a frame is in.
+    pub(super) fn flow_around(&self, id: FrameId) -> &FlowFrame<'f> {
+        self.frames.flow(self.frames.flow_of(id))
+    }
+}

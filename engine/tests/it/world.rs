@@ -1,0 +1,124 @@
+//! A world for runs in tests: scripted models and people, a hashing embedder, no sandbox, and a clock that does not wait.
+
+use crate::checks::listing;
+use flow_engine::check::check;
+use flow_engine::check::flow::CheckedFlow;
+use flow_engine::journal::{Event, Memory, Record};
+use flow_engine::model::scripted::{HashingEmbedder, Rule, Scripted, ScriptedPeople};
+use flow_engine::report::Report;
+use flow_engine::run::ports::{ExecuteJob, Executor, Ports};
+use flow_engine::run::{Cancel, Given, Models, Options, RunState, prepare, run};
+use futures::future::{BoxFuture, FutureExt, ready};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+/// An executor that runs no programs; a rule holds when its module says so: `ok` does, all else is the reason.
+pub(crate) struct NoSandbox;
+
+impl Executor for NoSandbox {
+    fn execute<'a>(&'a self, _job: &'a ExecuteJob) -> BoxFuture<'a, Result<Value, String>> {
+        ready(Err("there is no sandbox".to_owned())).boxed()
+    }
+
+    fn rule<'a>(&'a self, module: &'a [u8], _value: &'a Value) -> BoxFuture<'a, Result<Result<(), String>, String>> {
+        let says = String::from_utf8_lossy(module).into_owned();
+        ready(Ok(if says == "ok" { Ok(()) } else { Err(says) })).boxed()
+    }
+}
+
+/// What came of a run, and all that was recorded.
+pub(crate) struct Ran {
+    pub(crate) report: Report,
+    pub(crate) records: Vec<Record>,
+}
+
+impl Ran {
+    pub(crate) fn outcome(&self) -> &str {
+        self.report.outcome.map_or("none", |outcome| outcome.as_str())
+    }
+
+    /// The name and place of the error.
+    pub(crate) fn error(&self) -> (&str, &str) {
+        self.report.error.as_ref().map_or(("", ""), |error| (error.name.as_str(), error.at.as_str()))
+    }
+
+    pub(crate) fn output(&self, name: &str) -> Value {
+        self.report.outputs.as_ref().map(|outputs| outputs[name].clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn value(&self, path: &str) -> Option<&Value> {
+        self.records.iter().find_map(|record| match &record.event {
+            Event::NodeDone { path: at, value, .. } if at == path => Some(&**value),
+            _ => None,
+        })
+    }
+}
+
+/// The flow of a text, with no files beside it.
+pub(crate) fn flow(text: &str) -> CheckedFlow {
+    flow_with(text, &[])
+}
+
+/// The flow of a text, with files beside it.
+pub(crate) fn flow_with(text: &str, files: &[(&str, &str)]) -> CheckedFlow {
+    let files: BTreeMap<String, String> = files.iter().map(|(p, t)| ((*p).to_owned(), (*t).to_owned())).collect();
+    let checked = check(&files, "flow.yaml", text.to_owned());
+    let found = listing(&checked);
+    checked.flow.unwrap_or_else(|| panic!("the flow does not check clean:\n{found}"))
+}
+
+/// A model that answers by the rules of a YAML list.
+pub(crate) fn scripted(rules: &str) -> Arc<Scripted> {
+    let rules: Vec<Rule> = serde_yaml::from_str(rules).expect("rules");
+    Arc::new(Scripted::from_rules(rules))
+}
+
+/// A world in which this model answers.
+pub(crate) fn ports(model: Arc<dyn flow_engine::run::ports::Model>) -> Ports {
+    Ports {
+        model,
+        executor: Arc::new(NoSandbox),
+        people: Arc::new(ScriptedPeople::default()),
+        embedder: Arc::new(HashingEmbedder),
+    }
+}
+
+/// So many jobs, and a model where a flow names none.
+pub(crate) fn jobs(jobs: usize) -> Options {
+    let models = Models { fallback: Some("test/scripted".to_owned()), ..Models::default() };
+    Options { jobs, models, ..Options::default() }
+}
+
+/// Waits for a future on a clock that jumps over every wait.
+pub(crate) fn paused<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime").block_on(future)
+}
+
+pub(crate) fn record(value: &Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap_or_default()
+}
+
+/// Runs a flow that is given nothing.
+pub(crate) fn play(flow: &CheckedFlow, ports: &Ports, options: &Options) -> Ran {
+    play_given(flow, &Given::default(), ports, options, &mut |_, _| {})
+}
+
+/// Runs a flow to its end.
+pub(crate) fn play_given(
+    flow: &CheckedFlow,
+    given: &Given,
+    ports: &Ports,
+    options: &Options,
+    observe: &mut (dyn FnMut(&Record, &RunState<'_>) + Send),
+) -> Ran {
+    let given = match prepare(flow, given) {
+        Ok(given) => given,
+        Err(error) => return Ran { report: Report::refused("", error), records: Vec::new() },
+    };
+    let mut journal = Memory::default();
+    let report = paused(async { run(flow, &given, ports, options, &Cancel::default(), &mut journal, observe).await });
+    Ran { report: report.expect("memory does not fail"), records: journal.records().to_vec() }
+}

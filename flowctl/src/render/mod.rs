@@ -1,0 +1,45 @@
+//! The only place that prints: results on stdout, the talk on stderr. A pipe that nobody reads any more is no failure.
+
+mod diagnostics;
+mod progress;
+mod summary;
+mod verdicts;
+
+pub(crate) use diagnostics::{findings_human, findings_json};
+pub(crate) use progress::Progress;
+pub(crate) use summary::summary;
+pub(crate) use verdicts::{judged, verdicts_human};
+
+use crate::failure::Failure;
+use std::fmt::Display;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Prints a result and a line's end.
+pub(crate) fn out(text: impl Display) {
+    write(&mut anstream::stdout(), format_args!("{text}\n"));
+}
+
+/// Prints a result as it is.
+pub(crate) fn out_raw(text: &str) {
+    write(&mut anstream::AutoStream::never(std::io::stdout()), format_args!("{text}"));
+}
+
+/// Says something on the side.
+pub(crate) fn note(text: impl Display) {
+    write(&mut anstream::stderr(), format_args!("{text}\n"));
+}
+
+/// Prints a failure and what to do about it.
+pub(crate) fn failure(failure: &Failure) -> ExitCode {
+    note(format_args!("\u{1b}[1;31merror\u{1b}[0m: {failure}"));
+    for hint in &failure.hints {
+        note(format_args!("  {hint}"));
+    }
+    ExitCode::from(failure.kind.code())
+}
+
+fn write(stream: &mut impl Write, text: std::fmt::Arguments<'_>) {
+    // The reader of a pipe may have gone: what it has read was enough for it.
+    let _ = stream.write_fmt(text).and_then(|()| stream.flush());
+}

@@ -1,0 +1,198 @@
+//! The engine's executor: flowctl's sandbox behind the port, with toolchains set up on first use.
+
+use crate::render;
+use flow_engine::run::ports::{Compare, ExecuteJob, Executor, JobInput};
+use flow_engine::value::Value;
+use flow_sandbox::{
+    Answer, Cancel, Comparison, Error, Language, Limits, Origin, Progress, Report, Sandbox, Source, Stop, Task, Test, TestReport,
+};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+
+/// Where toolchains are kept: `FLOWCTL_CACHE`, else the user's cache folder.
+pub(crate) fn cache_folder() -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    set("FLOWCTL_CACHE")
+        .or_else(|| set("XDG_CACHE_HOME").map(|c| c.join("flowctl")))
+        .or_else(|| set("LOCALAPPDATA").map(|c| c.join("flowctl")))
+        .or_else(|| set("HOME").map(|h| h.join(".cache").join("flowctl")))
+        .unwrap_or_else(|| PathBuf::from(".flowctl-cache"))
+}
+
+/// The sandbox, opened when the first program wants to run: a flow without programs pays nothing for it.
+#[derive(Clone)]
+pub(crate) struct Judge {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    sandbox: Mutex<Option<Arc<Sandbox>>>,
+    ready: Mutex<BTreeSet<Language>>,
+    offline: bool,
+}
+
+impl Judge {
+    pub(crate) fn new(offline: bool) -> Self {
+        Self { inner: Arc::new(Inner { sandbox: Mutex::new(None), ready: Mutex::default(), offline }) }
+    }
+
+    /// Judges a task in this thread, its toolchain set up first.
+    pub(crate) fn judge(&self, task: &Task, cancel: &Cancel, on: &mut dyn FnMut(&TestReport)) -> Result<Report, Error> {
+        let sandbox = self.ready(task.source.language)?;
+        sandbox.judge(task, cancel, on)
+    }
+
+    fn sandbox(&self) -> Result<Arc<Sandbox>, Error> {
+        let mut slot = self.inner.sandbox.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sandbox) = &*slot {
+            return Ok(sandbox.clone());
+        }
+        let sandbox = Arc::new(Sandbox::open(&cache_folder())?);
+        *slot = Some(sandbox.clone());
+        Ok(sandbox)
+    }
+
+    fn ready(&self, language: Language) -> Result<Arc<Sandbox>, Error> {
+        let sandbox = self.sandbox()?;
+        // Held over the set-up: a second program of the language waits for it instead of starting another.
+        let mut ready = self.inner.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if !ready.contains(&language) {
+            let origin = if self.inner.offline { Origin::Cache } else { Origin::Registry };
+            sandbox.setup(language, origin, &mut |step| setup_note(language, &step))?;
+            ready.insert(language);
+        }
+        Ok(sandbox)
+    }
+}
+
+/// Says what a set-up is doing: it may take minutes, once.
+pub(crate) fn setup_note(language: Language, step: &Progress) {
+    let text = match step {
+        Progress::Waiting => "another process sets it up; waiting".to_owned(),
+        Progress::Fetching { package, bytes } => format!("fetching {package} ({} MB), once", bytes / 1_000_000),
+        Progress::Unpacking => "unpacking".to_owned(),
+        Progress::Compiling { step, of } => format!("compiling, step {step} of {of}: about a minute each, once"),
+    };
+    render::note(format_args!("{language}: {text}"));
+}
+
+/// Ends the work when whoever waits for it is gone.
+struct CancelOnDrop(Cancel);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl Judge {
+    /// Runs blocking work; it is cancelled when the future is dropped.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self, &Cancel) -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
+        let (judge, cancel) = (self.clone(), Cancel::new());
+        let guard = CancelOnDrop(cancel.clone());
+        let done = tokio::task::spawn_blocking(move || work(&judge, &cancel)).await;
+        drop(guard);
+        done.map_err(|e| format!("judging ended unexpectedly: {e}"))?
+    }
+}
+
+impl Executor for Judge {
+    fn execute<'a>(&'a self, job: &'a ExecuteJob) -> BoxFuture<'a, Result<Value, String>> {
+        let job = job.clone();
+        self.blocking(move |judge, cancel| {
+            let task = task(&job)?;
+            let report = judge.judge(&task, cancel, &mut |_| ()).map_err(|e| e.to_string())?;
+            Ok(result(&job, &report))
+        })
+        .boxed()
+    }
+
+    fn rule<'a>(&'a self, module: &'a [u8], value: &'a Value) -> BoxFuture<'a, Result<Result<(), String>, String>> {
+        let (module, question) = (module.to_vec(), json!({ "value": value }).to_string());
+        self.blocking(move |judge, cancel| {
+            let sandbox = judge.ready(Language::Wasm).map_err(|e| e.to_string())?;
+            let checker = Source::new(Language::Wasm, module);
+            let Answer { holds, reason } = sandbox.ask(&checker, question.as_bytes(), cancel).map_err(|e| e.to_string())?;
+            Ok(if holds { Ok(()) } else { Err(reason) })
+        })
+        .boxed()
+    }
+}
+
+fn task(job: &ExecuteJob) -> Result<Task, String> {
+    let language: Language = job.language.parse().map_err(|e: flow_sandbox::UnknownLanguage| e.to_string())?;
+    let mut source = Source::new(language, job.code.as_str());
+    source.files = job.files.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect();
+    let tests = match &job.on {
+        JobInput::Tests(tests) => tests.iter().map(test).collect(),
+        JobInput::Inputs(inputs) => inputs.iter().map(Test::input).collect(),
+        JobInput::Input(input) => vec![Test::input(input)],
+    };
+    let comparison = match &job.compare {
+        Compare::Tokens => Comparison::default(),
+        Compare::Exact => Comparison::Exact,
+        Compare::Lines => Comparison::Lines,
+        Compare::Unordered => Comparison::Unordered,
+        Compare::Float(epsilon) => Comparison::float(*epsilon),
+        Compare::Wasm(module) => Comparison::Checker(Box::new(Source::new(Language::Wasm, module.to_vec()))),
+    };
+    let mut limits = Limits::fuel(job.limits.fuel);
+    limits.memory = job.limits.memory;
+    limits.output = job.limits.output;
+    let stop = if job.stop_first_failure { Stop::FirstFailure } else { Stop::Never };
+    Ok(Task { source, tests, comparison, limits, stop })
+}
+
+fn test(value: &Value) -> Test {
+    let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    Test { name: text("name"), input: text("input").unwrap_or_default(), expected: text("output") }
+}
+
+fn result(job: &ExecuteJob, report: &Report) -> Value {
+    let mut tests: Vec<Value> = report.tests.iter().map(test_result).collect();
+    match &job.on {
+        JobInput::Inputs(_) => Value::Array(tests),
+        JobInput::Input(_) if !tests.is_empty() => tests.remove(0),
+        JobInput::Input(_) => Value::Null,
+        JobInput::Tests(_) => json!({
+            "passed": report.passed,
+            "code": job.code,
+            "compiled": report.compiled,
+            "message": report.message,
+            "score": report.score.map(number),
+            "distance": number(report.distance),
+            "counts": report.counts,
+            "tests": tests,
+            "fuel": report.fuel,
+            "report": report.report,
+        }),
+    }
+}
+
+fn test_result(test: &TestReport) -> Value {
+    json!({
+        "verdict": test.verdict,
+        "input": test.input,
+        "expected": test.expected,
+        "stdout": test.stdout,
+        "stderr": test.stderr,
+        "fuel": test.fuel,
+        "memory": test.memory,
+        "time_ms": test.time_ms,
+        "distance": test.distance.map(number),
+    })
+}
+
+/// Whole numbers without a point, as a person would write them.
+fn number(value: f64) -> Value {
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be a whole number in range")]
+    if value.fract() == 0.0 && value.abs() < 9e15 { json!(value as i64) } else { json!(value) }
+}

@@ -1,0 +1,159 @@
+//! The composition root: ports from flags, environment and `flowctl.yaml`.
+
+mod executor;
+
+pub(crate) use executor::{Judge, cache_folder, setup_note};
+
+use crate::failure::Failure;
+use crate::files::reason;
+use flow_engine::check::CheckedFlow;
+use flow_engine::check::flow::Price;
+use flow_engine::diag::nearest;
+use flow_engine::model::cassette::{Cassette, Recorder, Replay};
+use flow_engine::model::http::{HttpModel, Timeouts};
+use flow_engine::model::provider::{KNOWN, Kind, Provider};
+use flow_engine::run::Models;
+use flow_engine::run::Prices;
+use flow_engine::run::ports::{Model, People, Ports, Question};
+use flow_engine::spec::config::{Config, ProviderKind};
+use flow_engine::value::Value;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The name of the configuration file.
+const CONFIG: &str = "flowctl.yaml";
+
+/// Reads `flowctl.yaml` from this folder or the nearest one above it that has one.
+pub(crate) fn config() -> Result<Config, Failure> {
+    let here = std::env::current_dir().map_err(|e| Failure::environment(format!("can't tell the current folder: {e}")))?;
+    let Some(path) = here.ancestors().map(|folder| folder.join(CONFIG)).find(|path| path.is_file()) else {
+        return Ok(Config::default());
+    };
+    let text = std::fs::read_to_string(&path).map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
+    serde_yaml::from_str(&text)
+        .map_err(|e| Failure::usage(format!("`{}`: {e}", path.display())).hint("`flowctl schema --config` prints what may stand there"))
+}
+
+/// Where answers come from.
+pub(crate) enum Answers {
+    /// The providers.
+    Providers,
+    /// The providers, and they are written down.
+    Recorded(Arc<Recorder>),
+    /// A recording.
+    Replayed(Arc<Replay>),
+}
+
+/// The ports of a run, and where its answers come from.
+pub(crate) fn ports(
+    config: &Config,
+    flow: &CheckedFlow,
+    record: bool,
+    replay: Option<&Path>,
+    offline: bool,
+) -> Result<(Ports, Answers), Failure> {
+    let http = Arc::new(HttpModel::new(providers(config), Timeouts::default()));
+    let name = flow.flows[flow.root].name.clone();
+    let (model, answers): (Arc<dyn Model>, Answers) = match replay {
+        Some(path) => {
+            let replay = Arc::new(Replay::new(cassette(path)?));
+            (replay.clone(), Answers::Replayed(replay))
+        }
+        None if record => {
+            let recorder = Arc::new(Recorder::new(http.clone(), name));
+            (recorder.clone(), Answers::Recorded(recorder))
+        }
+        None => (http.clone(), Answers::Providers),
+    };
+    let ports = Ports { model, executor: Arc::new(Judge::new(offline)), people: Arc::new(Nobody), embedder: http };
+    Ok((ports, answers))
+}
+
+fn cassette(path: &Path) -> Result<Cassette, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
+    Cassette::parse(&text).map_err(|e| Failure::usage(format!("`{}` is no recording: {e}", path.display())))
+}
+
+/// The providers known by name, changed and joined by those of the configuration.
+fn providers(config: &Config) -> Vec<Provider> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let mut all: Vec<Provider> = KNOWN.iter().map(|known| Provider::known(known, &environment)).collect();
+    for (name, given) in &config.providers {
+        let key = given.key_env.as_deref().and_then(environment).filter(|k| !k.trim().is_empty()).map(|k| k.trim().to_owned().into());
+        if let Some(known) = all.iter_mut().find(|p| p.name == *name) {
+            if let Some(base_url) = &given.base_url {
+                known.move_to(base_url);
+            }
+            if given.key_env.is_some() {
+                known.key = key;
+                known.key_variable.clone_from(&given.key_env);
+            }
+            continue;
+        }
+        let kind = match given.kind.unwrap_or_default() {
+            ProviderKind::Openai => Kind::OpenAi,
+            ProviderKind::Anthropic => Kind::Anthropic,
+        };
+        all.push(Provider::new(name, kind, given.base_url.clone().unwrap_or_default(), key, given.key_env.clone()));
+    }
+    all
+}
+
+/// The models given by `-m`, over the configuration's default.
+pub(crate) fn models(config: &Config, flow: &CheckedFlow, given: &[String]) -> Result<Models, Failure> {
+    let mut models = Models { default: config.defaults.model.clone(), ..Models::default() };
+    // What the flow names is its author's choice; a default of the machine stands in only where there is none.
+    if !flow.files.iter().all(|f| f.models.is_empty()) {
+        models.default = None;
+    }
+    let known = || flow.files.iter().flat_map(|f| f.models.keys().map(String::as_str));
+    for one in given {
+        let (alias, model) = match one.split_once('=') {
+            Some((alias, model)) => (Some(alias), model),
+            None => (None, one.as_str()),
+        };
+        if !model.contains('/') {
+            return Err(Failure::usage(format!("`{model}` names no provider")).hint("write `-m provider/model`, as in `-m openai/gpt-4o`"));
+        }
+        match alias {
+            None => models.default = Some(model.to_owned()),
+            Some(alias) if known().any(|k| k == alias) => {
+                models.aliases.insert(alias.to_owned(), model.to_owned());
+            }
+            Some(alias) => {
+                let failure = Failure::usage(format!("the flow has no model `{alias}`"));
+                return Err(match nearest(alias, known()) {
+                    Some(similar) => failure.hint(format!("a similar alias is there: `{similar}`")),
+                    None => failure,
+                });
+            }
+        }
+    }
+    Ok(models)
+}
+
+/// The prices of the configuration.
+pub(crate) fn prices(config: &Config) -> Prices {
+    config.prices.iter().map(|(model, price)| (model.clone(), Price { input: price.input, output: price.output })).collect()
+}
+
+/// People can't be asked yet: a run would have to leave memory while it waits.
+struct Nobody;
+
+impl People for Nobody {
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<Option<Value>, String>> {
+        let path = question.path.clone();
+        async move { Err(format!("`{path}` asks a person, and flowctl can't do that yet")) }.boxed()
+    }
+}
+
+/// Writes a file beside its place and moves it there, so that no half of it is ever seen.
+pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut beside = PathBuf::from(path).into_os_string();
+    beside.push(".new");
+    let failed = |e: &std::io::Error| Failure::environment(format!("can't write `{}`: {}", path.display(), reason(e)));
+    std::fs::write(&beside, text).map_err(|e| failed(&e))?;
+    std::fs::rename(&beside, path).map_err(|e| failed(&e))
+}
