@@ -7,6 +7,10 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Steps that are drawn of one flow, those of its sub-flows counted wherever they are called. Beyond it a call stands for
+/// itself: flows that call each other twice, again and again, would fill the screen and the memory.
+const MOST_DRAWN: usize = 2_000;
+
 /// The steps of a block and what each waits for.
 #[derive(Debug, Clone)]
 pub struct Graph {
@@ -14,6 +18,8 @@ pub struct Graph {
     pub steps: DiGraph<Step, Edge>,
     /// Steps that may run at once, by the longest way to them.
     pub waves: Vec<Vec<NodeIndex>>,
+    /// How many steps are drawn, those inside included.
+    size: usize,
 }
 
 /// A node of the flow, as a step of its block.
@@ -29,7 +35,7 @@ pub struct Step {
     pub calls: Option<String>,
     /// How it repeats: `each` or `loop`.
     pub repeats: Option<&'static str>,
-    /// What is in it.
+    /// What is in it, if that is drawn.
     pub inside: Option<Arc<Graph>>,
 }
 
@@ -73,8 +79,11 @@ impl Builder<'_> {
 
     fn block(&mut self, block: &Block) -> Graph {
         let mut steps: DiGraph<Step, Edge> = DiGraph::new();
+        let mut size = block.nodes.len();
         for node in &block.nodes {
-            let step = self.step(node);
+            let mut step = self.step(node);
+            step.inside = step.inside.filter(|inside| step.calls.is_none() || size + inside.size <= MOST_DRAWN);
+            size += step.inside.as_ref().map_or(0, |inside| inside.size);
             steps.add_node(step);
         }
         for (index, node) in block.nodes.iter().enumerate() {
@@ -90,7 +99,7 @@ impl Builder<'_> {
             }
         }
         let waves = waves(&steps);
-        Graph { steps, waves }
+        Graph { steps, waves, size }
     }
 
     fn step(&mut self, node: &Node) -> Step {

@@ -1,7 +1,7 @@
 //! No run makes fewer or more calls than its plan said: the flows of the vectors with params, inputs, models, programs and
 //! people that say whatever their types allow, and sometimes what they do not.
 
-use crate::bounds::bound_of;
+use crate::bounds::{bound_of, counted};
 use crate::checks::check_vector;
 use crate::vectors::vectors;
 use crate::world::{jobs, play_given, ports, record};
@@ -220,7 +220,8 @@ fn outside(count: &Count, calls: u64, ended_well: bool) -> bool {
 #[test]
 fn no_run_makes_fewer_or_more_calls_than_its_plan_said() {
     let (mut wrong, mut runs, mut ended_well) = (String::new(), 0, 0);
-    for (file, vector) in vectors() {
+    let counted = counted().into_iter().map(|case| ("bounds.yaml".to_owned(), case));
+    for (file, vector) in vectors().into_iter().chain(counted) {
         let checked = check_vector(&vector);
         let Some(flow) = &checked.flow else { continue };
         for seed in 0..6 {

@@ -1,12 +1,13 @@
 //! The plan's bound on model calls: what the vectors say, what a formula says for each size, and runs that stay inside.
 
-use crate::checks::{check_vector, listing};
+use crate::checks::{check_vector, here, listing};
 use crate::vectors::vectors;
 use flow_engine::check::CheckedFlow;
 use flow_engine::plan::bound::{Bound, Known, bound};
 use flow_engine::run::{Given, Prepared, prepare};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
+use std::fs;
 
 /// What a vector gives a run.
 fn given(vector: &Value) -> Given {
@@ -49,6 +50,49 @@ fn the_vectors_have_the_bounds_they_state() {
     }
     assert!(count >= 63, "only {count} vectors state bounds");
     assert!(wrong.is_empty(), "of {count} vectors:\n{wrong}");
+}
+
+/// Flows whose bounds were counted by hand.
+pub(crate) fn counted() -> Vec<Value> {
+    let text = fs::read_to_string(here().join("tests/fixtures/bounds.yaml")).expect("the bounds are there");
+    serde_yaml::from_str(&text).expect("a list of flows")
+}
+
+#[test]
+fn bounds_are_what_a_count_by_hand_gives() {
+    let mut wrong = String::new();
+    for case in counted() {
+        let checked = check_vector(&case);
+        let flow = checked.flow.as_ref().unwrap_or_else(|| panic!("{}:\n{}", case["name"], listing(&checked)));
+        let prepared = prepare(flow, &given(&case)).expect("what is given fits");
+        let known = bound_of(flow, &prepared);
+        let (fewest, most) = numbers(&known);
+        let without = known.most_without_reasks.as_ref().and_then(|most| most.number());
+        let params = prepared.params.as_object().cloned().expect("params are a record");
+        let open = bound(flow, Known { inputs: None, params: &params });
+        let open = [Some(open.fewest), open.most].map(|sized| sized.map(|sized| sized.to_string()));
+        for (key, got) in [("calls", json!([fewest, most])), ("bare", json!(without)), ("open", json!(open))] {
+            if case.get(key).is_some_and(|want| *want != got) {
+                wrong.push_str(&format!("{}: `{key}` is {got}, not {}\n", case["name"], case[key]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn flows_that_call_each_other_twice_again_and_again_are_planned_at_once() {
+    use std::fmt::Write;
+    let mut text = "flow: t\nnodes: { a: { flow: f0 }, b: { flow: f0 } }\nflows:\n".to_owned();
+    for i in 0..29 {
+        let _ = writeln!(text, "  f{i}: {{ nodes: {{ a: {{ flow: f{0} }}, b: {{ flow: f{0} }} }} }}", i + 1);
+    }
+    text.push_str("  f29: { nodes: { x: { prompt: { user: x } } } }\n");
+    let flow = crate::world::flow(&text);
+    let params = Map::new();
+    let plan = flow_engine::plan::build(&flow, Known { inputs: Some(&params), params: &params });
+    assert_eq!(numbers(&plan.bound), (1 << 30, 1 << 30));
+    assert!(plan.text(true).lines().count() < 20_000);
 }
 
 /// The lists among inputs, by how their sizes are shown.

@@ -50,14 +50,14 @@ pub(crate) fn ports(
     config: &Config,
     flow: &CheckedFlow,
     record: bool,
-    replay: Option<&Path>,
+    replay: Option<Cassette>,
     offline: bool,
-) -> Result<(Ports, Answers), Failure> {
+) -> (Ports, Answers) {
     let http = Arc::new(HttpModel::new(providers(config), Timeouts::default()));
     let name = flow.flows[flow.root].name.clone();
     let (model, answers): (Arc<dyn Model>, Answers) = match replay {
-        Some(path) => {
-            let replay = Arc::new(Replay::new(cassette(path)?));
+        Some(cassette) => {
+            let replay = Arc::new(Replay::new(cassette));
             (replay.clone(), Answers::Replayed(replay))
         }
         None if record => {
@@ -67,10 +67,11 @@ pub(crate) fn ports(
         None => (http.clone(), Answers::Providers),
     };
     let ports = Ports { model, executor: Arc::new(Judge::new(offline)), people: Arc::new(Nobody), embedder: http };
-    Ok((ports, answers))
+    (ports, answers)
 }
 
-fn cassette(path: &Path) -> Result<Cassette, Failure> {
+/// Reads a recording.
+pub(crate) fn cassette(path: &Path) -> Result<Cassette, Failure> {
     let text = std::fs::read_to_string(path).map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
     Cassette::parse(&text).map_err(|e| Failure::usage(format!("`{}` is no recording: {e}", path.display())))
 }
