@@ -41,6 +41,8 @@ fn watched(
 fn folds_the_same(flow: &CheckedFlow, ran: &Ran, live: &BTreeMap<u64, Seen>) -> Result<(), String> {
     let prices = Prices::default();
     let mut state = RunState::new(flow, &prices);
+    let ends: BTreeSet<usize> =
+        ran.writes.iter().scan(0, |sum, count| Some(*sum + count).inspect(|new| *sum = *new)).collect();
     for (index, record) in ran.records.iter().enumerate() {
         let intends = matches!(
             record.event,
@@ -56,10 +58,8 @@ fn folds_the_same(flow: &CheckedFlow, ran: &Ran, live: &BTreeMap<u64, Seen>) -> 
         {
             return Err(format!("nothing is done about `{path}`"));
         }
-        // Live, a state is seen when all consequences of an event are written.
-        if ran.records.get(index + 1).is_none_or(|next| !next.event.is_consequence())
-            && live[&record.seq] != seen(&state)
-        {
+        // Live, a state is seen when a write is done.
+        if ends.contains(&(index + 1)) && live[&record.seq] != seen(&state) {
             return Err(format!("after {record:?} it was {:?} and is {:?}", live[&record.seq], seen(&state)));
         }
     }
