@@ -101,6 +101,17 @@ impl Cache {
         }
     }
 
+    /// A program's wasm, from the cache when it was compiled before. A cache that cannot be written costs time, nothing else.
+    pub(crate) fn program<E>(&self, key: &str, build: impl FnOnce() -> Result<Vec<u8>, E>) -> Result<Vec<u8>, E> {
+        let path = self.root.join("programs").join(format!("{key}.wasm"));
+        if let Ok(wasm) = fs::read(&path) {
+            return Ok(wasm);
+        }
+        let wasm = build()?;
+        drop(self.write(&path, |file| file.write_all(&wasm)));
+        Ok(wasm)
+    }
+
     /// Machine code that we wrote before, mapped.
     pub(crate) fn map(&self, engine: &Engine, path: &Path) -> Option<Module> {
         if !only_ours(path) {

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use wasmparser::{ExternalKind, Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{Parser, Payload, Validator, WasmFeatures};
+use wasmtime::ExternType;
 
 use crate::cache::{WASMTIME, sha256};
 use crate::files::{Content, FileTree};
@@ -25,8 +26,6 @@ pub(crate) struct Facts {
     pub(crate) initial_memory: u64,
     /// Whether instantiating runs code.
     pub(crate) has_start: bool,
-    /// Whether it exports a function `_start`.
-    pub(crate) has_entry: bool,
 }
 
 /// Looks a module over: whether it is one, and whether compiling it will end soon.
@@ -53,12 +52,6 @@ pub(crate) fn inspect(wasm: &[u8]) -> Result<Facts, String> {
                 }
             }
             Payload::MemorySection(section) => facts.initial_memory = memory_bytes(section)?,
-            Payload::ExportSection(section) => {
-                for export in section {
-                    let export = export.map_err(|error| error.to_string())?;
-                    facts.has_entry |= export.name == "_start" && export.kind == ExternalKind::Func;
-                }
-            }
             Payload::StartSection { .. } => facts.has_start = true,
             Payload::CodeSectionEntry(function) => {
                 body += 1;
@@ -120,35 +113,65 @@ pub(crate) fn module(
     shop: &Workshop,
     toolchain: &dyn Toolchain,
     wasm: &[u8],
-    entry: Entry,
     start: Start,
     extra_memory: u64,
     flags: Vec<String>,
 ) -> Result<Runnable, Refusal> {
     let facts = inspect(wasm).map_err(Refusal::Program)?;
-    if !facts.has_entry {
-        return Err(Refusal::Program("the module exports no function `_start`".to_owned()));
-    }
-    let refused = |error: wasmtime::Error| Refusal::Program(format!("{error:#}"));
     let module = shop.cache.module(&shop.host.engine, wasm).map_err(refused)?;
-    let pre = shop.host.linker.instantiate_pre(&module).map_err(refused)?;
+    match module.get_export("_start") {
+        Some(ExternType::Func(start)) if start.params().len() == 0 && start.results().len() == 0 => {}
+        _ => {
+            return Err(Refusal::Program(
+                "the module exports no function `_start` that takes and gives nothing".into(),
+            ));
+        }
+    }
     Ok(Runnable {
-        pre,
-        entry,
+        pre: shop.host.linker.instantiate_pre(&module).map_err(refused)?,
+        entry: Entry::Start,
         start,
         initial_memory: facts.initial_memory,
         extra_memory,
         has_start: facts.has_start,
-        provenance: Provenance {
-            language: toolchain.language(),
-            wasmtime: WASMTIME.to_owned(),
-            toolchain: toolchain.name(),
-            flags,
-            wasm_sha256: Some(sha256(wasm)),
-            program_sha256: None,
-            limits: Limits::default(),
-        },
+        provenance: Provenance { flags, ..provenance(toolchain, wasm) },
     })
+}
+
+/// An interpreter of ours, compiled and linked; it is not inspected, because its hash is pinned.
+pub(crate) fn interpreter(
+    shop: &Workshop,
+    toolchain: &dyn Toolchain,
+    wasm: &[u8],
+    entry: Entry,
+    start: Start,
+) -> Result<Runnable, Refusal> {
+    let module = shop.cache.module(&shop.host.engine, wasm).map_err(refused)?;
+    Ok(Runnable {
+        pre: shop.host.linker.instantiate_pre(&module).map_err(refused)?,
+        entry,
+        start,
+        initial_memory: initial_memory(wasm).map_err(Refusal::Program)?,
+        extra_memory: 0,
+        has_start: false,
+        provenance: provenance(toolchain, wasm),
+    })
+}
+
+fn refused(error: wasmtime::Error) -> Refusal {
+    Refusal::Program(format!("{error:#}"))
+}
+
+fn provenance(toolchain: &dyn Toolchain, wasm: &[u8]) -> Provenance {
+    Provenance {
+        language: toolchain.language(),
+        wasmtime: WASMTIME.to_owned(),
+        toolchain: toolchain.name(),
+        flags: Vec::new(),
+        wasm_sha256: Some(sha256(wasm)),
+        program_sha256: None,
+        limits: Limits::default(),
+    }
 }
 
 #[cfg(test)]
@@ -162,7 +185,7 @@ mod tests {
     #[test]
     fn facts_are_read_off_the_module() {
         let found = facts("(module (memory (export \"memory\") 3) (func $s) (func (export \"_start\")) (start $s))");
-        assert_eq!(found, Ok(Facts { initial_memory: 3 << 16, has_start: true, has_entry: true }));
+        assert_eq!(found, Ok(Facts { initial_memory: 3 << 16, has_start: true }));
     }
 
     #[test]

@@ -122,6 +122,8 @@ fn shared_config() -> Config {
         // A snapshot is mostly image: without this, modules with gaps in their data are copied page by page.
         .memory_guaranteed_dense_image_size(1 << 30)
         .max_wasm_stack(WASM_STACK)
+        // No guest runs on such a stack, but it must not be smaller than the other.
+        .async_stack_size(WASM_STACK + (1 << 20))
         // Nobody reads addresses of wasm code, and the maps make modules a third larger.
         .generate_address_map(false)
         .wasm_backtrace_max_frames(None);

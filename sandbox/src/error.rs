@@ -35,7 +35,7 @@ pub enum Error {
     /// The host lacks what the sandbox needs.
     #[error("the sandbox does not work on this host: {0}")]
     Host(String),
-    /// A worker process ended twice over the same task.
-    #[error("a judging process ended unexpectedly, twice: {0}")]
+    /// A worker process could not do its task: it ended twice over it, or says why.
+    #[error("a judging process failed: {0}")]
     Worker(String),
 }

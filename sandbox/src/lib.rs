@@ -38,6 +38,7 @@
 
 mod cache;
 mod cancel;
+mod child;
 mod compare;
 mod compile;
 mod engine;
@@ -55,6 +56,7 @@ mod source;
 mod toolchain;
 mod wasi;
 mod words;
+pub mod worker;
 
 pub use cancel::Cancel;
 pub use compare::{Comparison, Tolerance};

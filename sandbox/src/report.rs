@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::compare::Comparison;
 use crate::limits::{Fuel, Limits};
 use crate::source::{Language, Source};
+use crate::words::clip;
 
 /// How a program did on a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -197,6 +198,43 @@ pub struct Report {
     pub report: String,
     /// What the verdicts depend on beside the task.
     pub made_by: Provenance,
+}
+
+impl Report {
+    /// What another judgement of the same task found otherwise, each in a line; nothing when they are equal bit for bit.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut differ = |what: String, one: &dyn std::fmt::Debug, two: &dyn std::fmt::Debug| {
+            let (one, two) = (format!("{one:?}"), format!("{two:?}"));
+            if one != two {
+                found.push(format!("{what}: {} became {}", clip(&one), clip(&two)));
+            }
+        };
+        let (mine, its) = (&self.made_by, &other.made_by);
+        differ("language".into(), &mine.language, &its.language);
+        differ("wasmtime".into(), &mine.wasmtime, &its.wasmtime);
+        differ("toolchain".into(), &mine.toolchain, &its.toolchain);
+        differ("flags".into(), &mine.flags, &its.flags);
+        differ("wasm_sha256".into(), &mine.wasm_sha256, &its.wasm_sha256);
+        differ("program_sha256".into(), &mine.program_sha256, &its.program_sha256);
+        differ("limits".into(), &mine.limits, &its.limits);
+        differ("compiled".into(), &self.compiled, &other.compiled);
+        differ("message".into(), &self.message, &other.message);
+        differ("number of tests".into(), &self.tests.len(), &other.tests.len());
+        for (index, (one, two)) in self.tests.iter().zip(&other.tests).enumerate() {
+            let n = index + 1;
+            differ(format!("test {n}, input"), &one.input, &two.input);
+            differ(format!("test {n}, expected"), &one.expected, &two.expected);
+            differ(format!("test {n}, verdict"), &one.verdict, &two.verdict);
+            differ(format!("test {n}, stdout"), &one.stdout, &two.stdout);
+            differ(format!("test {n}, stderr"), &one.stderr, &two.stderr);
+            differ(format!("test {n}, message"), &one.message, &two.message);
+            differ(format!("test {n}, fuel"), &one.fuel, &two.fuel);
+            differ(format!("test {n}, memory"), &one.memory, &two.memory);
+            differ(format!("test {n}, distance"), &one.distance, &two.distance);
+        }
+        found
+    }
 }
 
 /// What a crash adds to a distance: more than any near miss.

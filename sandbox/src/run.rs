@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wasmtime::{InstancePre, Ref, Store, UpdateDeadline, Val};
+use wasmtime::{Instance, InstancePre, Ref, Store, UpdateDeadline, Val};
 
 use crate::cancel::Cancel;
 use crate::engine::Host;
@@ -41,6 +41,8 @@ pub(crate) struct Runnable {
 pub(crate) enum Entry {
     /// The export `_start`.
     Start,
+    /// An interpreter that is called with arguments, each with a zero at its end, after `_initialize`.
+    Interpreter { export: &'static str, args: Vec<String> },
     /// A function of the table, entered in an image that a snapshot froze: slot, and its arguments.
     Frozen { slot: u64, args: [i32; 3] },
 }
@@ -111,8 +113,16 @@ fn call(store: &mut Store<Guest>, program: &Runnable, limits: &Limits) -> wasmti
     }
     match &program.entry {
         Entry::Start => instance.get_typed_func::<(), ()>(&mut *store, "_start")?.call(store, ()),
+        Entry::Interpreter { export, args } => {
+            instance.get_typed_func::<(), ()>(&mut *store, "_initialize")?.call(&mut *store, ())?;
+            let (count, list) = put_args(store, &instance, args)?;
+            match instance.get_typed_func::<(i32, i32), i32>(&mut *store, export)?.call(store, (count, list))? {
+                0 => Ok(()),
+                _ => Err(End::Exit(1).into()),
+            }
+        }
         Entry::Frozen { slot, args } => {
-            let table = instance.get_table(&mut *store, crate::snapshot::TABLE).ok_or(broken("no table"))?;
+            let table = instance.get_table(&mut *store, crate::snapshot::TABLE).ok_or_else(|| broken("no table"))?;
             let Some(Ref::Func(Some(function))) = table.get(&mut *store, *slot) else {
                 return Err(broken("no function in its slot"));
             };
@@ -123,7 +133,26 @@ fn call(store: &mut Store<Guest>, program: &Runnable, limits: &Limits) -> wasmti
     }
 }
 
+/// Puts arguments into memory that the guest's own allocator gives: their number, and where their addresses are.
+fn put_args(store: &mut Store<Guest>, instance: &Instance, args: &[String]) -> wasmtime::Result<(i32, i32)> {
+    let memory = instance.get_memory(&mut *store, "memory").ok_or_else(|| broken("no memory"))?;
+    let allocate = instance.get_typed_func::<i32, i32>(&mut *store, "malloc")?;
+    let text: Vec<u8> = args.iter().flat_map(|arg| arg.bytes().chain([0])).collect();
+    let table = args.len() * 4;
+    // A handful of short arguments: neither sum comes near 32 bits.
+    let list = allocate.call(&mut *store, (table + text.len()) as i32)?;
+    let mut at = list as u32 + table as u32;
+    let mut bytes = Vec::with_capacity(table + text.len());
+    for arg in args {
+        bytes.extend(at.to_le_bytes());
+        at += arg.len() as u32 + 1;
+    }
+    bytes.extend(text);
+    memory.write(store, list as u32 as usize, &bytes)?;
+    Ok((args.len() as i32, list))
+}
+
 /// The image is made and checked at set-up, so this is a bug of ours; it must not pass for the program's fault unseen.
 fn broken(what: &str) -> wasmtime::Error {
-    wasmtime::Error::msg(format!("internal error: frozen image: {what}"))
+    wasmtime::Error::msg(format!("internal error: interpreter: {what}"))
 }

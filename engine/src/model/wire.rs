@@ -119,16 +119,11 @@ impl Manner {
     pub(super) fn texts<'a>(&self, messages: &'a [Message]) -> Vec<(Role, std::borrow::Cow<'a, str>)> {
         let mut texts: Vec<_> = messages.iter().map(|m| (m.role, m.text.as_str().into())).collect();
         if let (Some(schema), Some((_, last))) = (self.shape.shown(), texts.last_mut()) {
-            let shown: String = format!("{last}\n\n{}", ask_json(schema));
+            let shown: String = format!("{last}\n\n{}", crate::answer::ask_json(schema));
             *last = shown.into();
         }
         texts
     }
-}
-
-/// Asks for an answer of this schema.
-fn ask_json(schema: &Value) -> String {
-    format!("Answer with one fenced block of JSON that fits this JSON Schema:\n```json\n{schema:#}\n```")
 }
 
 /// Given the pieces of an answer as they come.

@@ -20,12 +20,12 @@ pub fn flow_schema() -> Value {
     if let Some(node) = definitions.get_mut("Node") {
         node["dependencies"] = json!({ "loop": { "properties": { "each": false } } });
         node["properties"]["prompt"]["defaultSnippets"] = json!([{
-            "label": "prompt",
+            "label": "text and type of the answer",
             "body": { "user": "|\n  $1", "returns": "$2" }
         }]);
     }
     schema["properties"]["nodes"]["defaultSnippets"] = json!([{
-        "label": "node",
+        "label": "a node",
         "body": { "${1:name}": { "prompt": { "user": "|\n  $2" } } }
     }]);
     schema
@@ -118,7 +118,6 @@ fn exactly_one(definition: &mut Value, group: &Group) {
         json!({ "required": [key], "properties": forbidden, "errorMessage": group.sentence() })
     });
     definition["oneOf"] = branches.collect();
-    definition["errorMessage"] = json!(group.sentence());
 }
 
 /// The bodies of `defaults` are those of the verbs, without what each node must say itself.
@@ -130,7 +129,7 @@ fn defaults(definitions: &mut Map<String, Value>) {
             let mut own: Vec<String> = serde_json::from_value(body["required"].take()).unwrap_or_default();
             own.extend(Group::of(name).into_iter().flat_map(Group::names).map(str::to_owned));
             if let Some(keywords) = body.as_object_mut() {
-                keywords.retain(|keyword, _| !["required", "oneOf", "errorMessage"].contains(&keyword.as_str()));
+                keywords.retain(|keyword, _| !["required", "oneOf"].contains(&keyword.as_str()));
             }
             if let Some(properties) = body["properties"].as_object_mut() {
                 properties.retain(|key, _| !own.contains(key));

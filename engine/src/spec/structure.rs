@@ -75,12 +75,11 @@ impl Walk<'_> {
         }
         let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
         let message = format!("expected {}, found `{}`", one_of(&words), short(text));
-        self.found.push(similar(
-            Diagnostic::error("bad-value", at.to_string(), node.span, message),
-            text,
-            node.span,
-            &words,
-        ));
+        let mut found = Diagnostic::error("bad-value", at.to_string(), node.span, message);
+        if let Some(meant) = nearest(text, words) {
+            found = found.help(format!("did you mean `{meant}`?")).fix(node.span, meant);
+        }
+        self.found.push(found);
     }
 
     fn map(&mut self, entries: &[Entry], at: &Route, key: Span, schema: &'static Value, name: &'static str) {
@@ -131,9 +130,7 @@ impl Walk<'_> {
         match of_group.as_slice() {
             [] if told => {}
             [] => {
-                let names: Vec<&str> = group.names().collect();
-                let message = format!("{} needs exactly one of {}", group.called, listed(&names));
-                self.report(group.none, at, key, message);
+                self.report(group.none, at, key, needs(group));
             }
             [one] => self.beside(entries, at, group, &one.key),
             [first, second, ..] => {
@@ -199,8 +196,11 @@ impl Walk<'_> {
         );
         if let (true, Some(text)) = (takes(schema, "array"), node.text()) {
             diagnostic = diagnostic.help(format!("a list stands in brackets: `[{}]`", short(text)));
+            if !text.contains([',', '[', ']', '{', '}', ':', '#', '\n']) {
+                diagnostic = diagnostic.fix(node.span, format!("[{text}]"));
+            }
         } else if let Some(group) = Group::of(name) {
-            diagnostic = diagnostic.help(group.sentence());
+            diagnostic = diagnostic.help(needs(group));
         } else if let Some(Value::String(sentence)) = schema.get("errorMessage") {
             diagnostic = diagnostic.help(sentence.clone());
         }
@@ -251,6 +251,9 @@ fn wanted(schema: &Value) -> String {
     if let Some(words) = schema.get("enum").and_then(Value::as_array) {
         return one_of(&words.iter().filter_map(Value::as_str).collect::<Vec<_>>());
     }
+    if takes(schema, "boolean") && takes(schema, "string") {
+        return "an expression".to_owned();
+    }
     let kinds = [
         ("string", "text"),
         ("integer", "a whole number"),
@@ -269,6 +272,10 @@ fn one_of(words: &[&str]) -> String {
 
 fn listed(words: &[&str]) -> String {
     words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn needs(group: &Group) -> String {
+    format!("{} needs exactly one of {}", group.called, listed(&group.names().collect::<Vec<_>>()))
 }
 
 fn is_are(missing: &[&str]) -> &'static str {
@@ -387,7 +394,7 @@ mod tests {
             ),
             ("{ prompt: { user: [x] } }", "nodes.a.prompt.user", "expected text, found a list"),
             ("{ prompt: { user: } }", "nodes.a.prompt.user", "expected text, found nothing"),
-            ("{ when: , let: 1 }", "nodes.a.when", "expected text or true or false, found nothing"),
+            ("{ when: , let: 1 }", "nodes.a.when", "expected an expression, found nothing"),
             ("[1]", "nodes.a", "expected a mapping, found a list"),
         ] {
             let found = findings(&format!("flow: t\nnodes:\n  a: {body}\n"));

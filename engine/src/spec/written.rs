@@ -149,7 +149,7 @@ impl JsonSchema for OnError {
         json_schema!({
             "description": "What becomes of an error of this node: `fail`, `skip` or `{ else: value }`.",
             "if": { "type": "string" },
-            "then": { "type": "string", "enum": ["fail", "skip"], "errorMessage": "Write fail, skip or { else: value }." },
+            "then": { "type": "string", "enum": ["fail", "skip"], "errorMessage": "write `fail`, `skip` or `{ else: value }`" },
             "else": {
                 "type": "object",
                 "properties": { "else": { "description": "The value after a failure; may read `error.name`, `error.message` and `error.at`." } },

@@ -222,11 +222,11 @@ impl<'t> Builder<'t> {
     /// A mapping or list as a key: nearly always a text that begins with `{{` and has no quotes.
     fn key_that_is_no_text(&mut self, key: Span) {
         let Some(frame) = self.open.last() else { return };
-        let outer = Span::new(self.source, frame.start, key.end);
-        let braces = self.text[frame.start..].starts_with("{{");
         let at = self.route_of_open();
-        let found = if braces {
-            Diagnostic::error("bad-value", at, outer, "`{{` at the start of a plain value opens a mapping in YAML")
+        let found = if self.text[frame.start..].starts_with("{{") {
+            let end = key.end + usize::from(self.text[key.end..].starts_with('}'));
+            let hole = Span::new(self.source, frame.start, end);
+            Diagnostic::error("bad-value", at, hole, "`{{` at the start of a plain value opens a mapping in YAML")
                 .help("put the whole text in quotes: \"{{ … }}\"")
         } else {
             Diagnostic::error("bad-value", at, key, "a list or mapping stands where a key should; keys are text")
@@ -381,6 +381,9 @@ fn syntax_help(kind: &ErrorKind, line: &str) -> Option<String> {
              and inside `{ }` and `[ ]` also at `,` `[` `]` `{` `}`"
                 .to_owned(),
         );
+    }
+    if line.contains(": {{") {
+        return Some("a text that begins with `{{` wants quotes around all of it".to_owned());
     }
     match kind {
         ErrorKind::ExpectedFlowMappingSeparator

@@ -1,11 +1,13 @@
 //! The engine's tests that need files: flows, vectors, walls.
 
+mod bound_properties;
 mod bounds;
 mod checks;
 mod pages;
+mod plans;
+mod run_attempts;
+mod run_properties;
 mod schema;
 mod tidy;
-mod run_properties;
-mod run_attempts;
 mod vectors;
 mod world;

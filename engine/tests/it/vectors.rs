@@ -29,7 +29,7 @@ impl Vector {
 }
 
 /// Every vector of the fixtures, with the file it is in.
-fn vectors() -> Vec<(String, Value)> {
+pub(crate) fn vectors() -> Vec<(String, Value)> {
     let folder = here().join("tests/fixtures/vectors");
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("the vectors are there").flatten() {

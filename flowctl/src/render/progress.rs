@@ -50,8 +50,8 @@ impl Progress {
                 self.begin(path, &format!("{path} asks {}{again}", request.model));
             }
             Event::CallSettled { path, cost, priced, .. } => {
-                self.tokens += cost.tokens;
-                self.usd += cost.usd;
+                self.tokens += cost.tokens();
+                self.usd += cost.usd();
                 self.priced &= priced;
                 self.finish(path, record.at_ms, "answered");
             }

@@ -11,9 +11,13 @@ use crate::engine::Host;
 use crate::run::Runnable;
 use crate::source::{Language, Source};
 
+mod javascript;
 pub(crate) mod package;
 mod python;
+mod rust;
 mod wasm;
+mod work;
+mod zig;
 
 use package::Package;
 
@@ -193,5 +197,12 @@ pub(crate) trait Toolchain: Send + Sync {
 
 /// All toolchains there are.
 pub(crate) fn all() -> Vec<Box<dyn Toolchain>> {
-    vec![Box::new(python::Python::default()), Box::new(wasm::Wasm)]
+    vec![
+        Box::new(python::Python::default()),
+        Box::new(zig::Zig(Language::C)),
+        Box::new(zig::Zig(Language::Cpp)),
+        Box::new(javascript::Javascript),
+        Box::new(rust::Rust::default()),
+        Box::new(wasm::Wasm),
+    ]
 }

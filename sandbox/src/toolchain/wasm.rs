@@ -8,7 +8,7 @@ use super::{Error, Origin, Progress, Refusal, State, Toolchain, Workshop};
 use crate::cancel::Cancel;
 use crate::compile;
 use crate::guest::Start;
-use crate::run::{Entry, Runnable};
+use crate::run::Runnable;
 use crate::source::{Language, Source};
 
 pub(super) struct Wasm;
@@ -41,7 +41,7 @@ impl Toolchain for Wasm {
             files: Arc::new(compile::file_tree(&source.files)),
             ..Start::default()
         };
-        compile::module(shop, self, &wasm, Entry::Start, start, 0, Vec::new())
+        compile::module(shop, self, &wasm, start, 0, Vec::new())
     }
 }
 

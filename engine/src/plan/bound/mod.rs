@@ -16,7 +16,7 @@ mod walk;
 
 pub use formula::Formula;
 pub use sized::Sized;
-pub use tally::{Count, Tally};
+pub use tally::{Count, Runs, Tally};
 
 use crate::check::CheckedFlow;
 use crate::value::Value;

@@ -2,6 +2,8 @@
 
 use super::Formula;
 use super::of_type::Sizes;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Sizes that are counted one by one before a formula takes over: where a flow looks at a size, it asks for none or one.
@@ -50,24 +52,30 @@ fn count(n: f64) -> u64 {
 
 /// Counts with the sizes of inputs left open. `counts` is asked with what each size is.
 pub(super) fn by_size<const N: usize>(counts: &dyn Fn(Sizes<'_>) -> [Option<Formula>; N]) -> [Option<Sized>; N] {
-    let open = counts(&|shown| Formula::size(shown));
-    let sizes: std::collections::BTreeSet<String> = open.iter().flatten().flat_map(Formula::sizes).collect();
+    let asked = RefCell::new(BTreeSet::new());
+    let open = counts(&|shown| {
+        asked.borrow_mut().insert(shown.clone());
+        Formula::size(shown)
+    });
+    let named: BTreeSet<String> = open.iter().flatten().flat_map(Formula::sizes).collect();
+    let sizes = if named.is_empty() { asked.into_inner() } else { named };
     // Of one size the first numbers are counted for themselves; of several the formula alone has to do.
     let (Some(only), 1) = (sizes.first(), sizes.len()) else { return open.map(|formula| formula.map(Sized::always)) };
     let with = |of: &Formula| {
-        let sized = counts(&|shown| if shown == *only { of.clone() } else { Formula::size(shown) });
-        sized.map(|formula| {
-            formula.map(|f| f.replace(&|shown| if shown == *only { of.clone() } else { Formula::size(shown) }))
-        })
+        let size = |shown: &str| if shown == only { of.clone() } else { Formula::size(shown) };
+        // The size of an input of any type comes up only where it is read: what is left of it is replaced in the end.
+        counts(&|shown| size(&shown)).map(|formula| formula.map(|formula| formula.replace(&size)))
     };
     let first: Vec<[Option<Formula>; N]> = (0..ONE_BY_ONE).map(|n| with(&Formula::from(n))).collect();
-    let from = Formula::from(ONE_BY_ONE);
-    let rest = with(&Formula::size(only.clone()).plus(&from));
+    let (beyond, from) = (format!("{only} beyond"), Formula::from(ONE_BY_ONE));
+    let rest = with(&Formula::size(beyond.clone()).plus(&from));
     std::array::from_fn(|i| {
-        let formula = rest[i].as_ref()?.replace(&|shown| Formula::size(shown).minus(&from));
-        let mut first = first.iter().map(|counts| counts[i].as_ref()?.as_number()).collect::<Option<Vec<_>>>()?;
-        drop_what_fits(&mut first, &formula);
-        Some(Sized { of: Some(only.clone()), first, formula })
+        let of = |shown: &str| {
+            if shown == beyond { Formula::size(only.as_str()).minus(&from) } else { Formula::size(shown) }
+        };
+        let formula = rest[i].as_ref()?.replace(&of);
+        let first = first.iter().map(|counts| counts[i].as_ref()?.as_number()).collect::<Option<Vec<_>>>()?;
+        Some(Sized { of: Some(only.clone()), first: only_unfit(first, &formula), formula })
     })
 }
 
@@ -81,21 +89,26 @@ impl fmt::Display for Sized {
         let free = (0..FREE_OF_CASES_BY).find(|by| !formula.shift(f64::from(*by)).has_cases());
         if let Some(by) = free.filter(|by| *by > 0) {
             formula = formula.shift(f64::from(by)).shift(-f64::from(by));
-            first = (0..u64::from(by)).map(|n| self.at(&|_| n) as f64).collect();
-            drop_what_fits(&mut first, &formula);
+            first = only_unfit((0..u64::from(by)).map(|n| self.at(&|_| n) as f64).collect(), &formula);
         }
         write!(f, "{formula}")?;
-        for (n, count) in first.iter().enumerate() {
-            write!(f, "{} {count} when {shown} is {n}", if n == 0 { ", or" } else { "," })?;
+        let unfit = first.iter().enumerate().filter(|(n, count)| !fits(&formula, *n, **count));
+        for (i, (n, count)) in unfit.enumerate() {
+            write!(f, "{} {count} when {shown} is {n}", if i == 0 { ", or" } else { "," })?;
         }
         Ok(())
     }
 }
 
+/// Whether a formula of one size gives that count for that size.
+fn fits(formula: &Formula, size: usize, count: f64) -> bool {
+    formula.replace(&|_| Formula::from(size)).as_number() == Some(count)
+}
+
 /// Drops the counts of the largest sizes, as far as the formula gives the same.
-fn drop_what_fits(first: &mut Vec<f64>, formula: &Formula) {
-    let fits = |n: usize, count: f64| formula.replace(&|_| Formula::from(n)).as_number() == Some(count);
-    while first.last().is_some_and(|count| fits(first.len() - 1, *count)) {
+fn only_unfit(mut first: Vec<f64>, formula: &Formula) -> Vec<f64> {
+    while first.last().is_some_and(|count| fits(formula, first.len() - 1, *count)) {
         first.pop();
     }
+    first
 }

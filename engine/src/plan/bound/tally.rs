@@ -12,9 +12,22 @@ pub struct Count {
     pub most: Option<Formula>,
 }
 
+/// Whether a node runs when it is reached: what its condition comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runs {
+    /// Each time.
+    Always,
+    /// It may be skipped.
+    Maybe,
+    /// It is skipped each time.
+    Never,
+}
+
 /// The calls of a node, and of the nodes in it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tally {
+    /// Whether it runs; absent when it is never reached.
+    pub runs: Option<Runs>,
     /// Its calls and those of all that is in it.
     pub calls: Count,
     /// How often it repeats each time it runs, for a loop or an `each` that is reached.
@@ -80,12 +93,16 @@ impl Tally {
     /// A node that holds these.
     pub fn around(inside: Vec<Self>) -> Self {
         let calls = inside.iter().fold(Count::default(), |sum, node| sum.plus(&node.calls));
-        Self { calls, repeats: None, inside }
+        Self { calls, inside, ..Self::default() }
     }
 
     /// Adds the calls of another time that the same node runs.
     pub fn add(&mut self, other: &Self) {
         self.calls = self.calls.plus(&other.calls);
+        self.runs = match (self.runs, other.runs) {
+            (Some(a), Some(b)) => Some(if a == b { a } else { Runs::Maybe }),
+            (a, b) => a.or(b),
+        };
         self.repeats = match (&self.repeats, &other.repeats) {
             (Some(a), Some(b)) => Some(a.join(b)),
             (a, b) => a.clone().or_else(|| b.clone()),
@@ -100,6 +117,7 @@ impl Tally {
     #[must_use]
     pub fn times(&self, count: &Count) -> Self {
         Self {
+            runs: self.runs,
             calls: self.calls.times(count),
             repeats: self.repeats.clone(),
             inside: self.inside.iter().map(|node| node.times(count)).collect(),
@@ -116,6 +134,11 @@ impl Tally {
     /// It makes no more than so many calls.
     pub fn cap(&mut self, most: &Formula) {
         self.each_count(&|count| count.cap(most));
+    }
+
+    /// How many nodes it counts, itself included.
+    pub(super) fn size(&self) -> usize {
+        1 + self.inside.iter().map(Self::size).sum::<usize>()
     }
 
     fn each_count(&mut self, change: &impl Fn(&mut Count)) {

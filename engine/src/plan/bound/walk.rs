@@ -3,14 +3,14 @@
 use super::Formula;
 use super::eval::{Env, Eval};
 use super::of_type::{Sizes, of_type, read_field};
-use super::tally::{Count, Tally};
+use super::tally::{Count, Runs, Tally};
 use super::value::{Abstract, Interval, Shape, Truth};
 use crate::check::flow::{
     AllowFailed, Block, BudgetDef, CheckedFlow, Each, Execute, ExecuteOn, FileId, FlowId, Node, OnError, Prompt,
     Repeat, Rule, RuleTest, Val, Verb,
 };
 use crate::spec::types::Type;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -22,11 +22,28 @@ pub(super) const WALKED: usize = 64;
 /// milliseconds.
 const MOST_STEPS: usize = 20_000;
 
+/// Runs of one sub-flow that are remembered: those of the passes of a loop mostly know the same.
+const MOST_REMEMBERED: usize = 8;
+
+/// Nodes that are counted one by one in a sub-flow; of a larger one only the sum is kept, so that flows that call each
+/// other twice, again and again, stay small.
+const MOST_COUNTED: usize = 2_000;
+
+/// A run of a flow that was walked: what it knew, its calls and its outputs.
+struct Walked {
+    flow: FlowId,
+    inputs: Abstract,
+    params: Abstract,
+    tally: Tally,
+    outputs: Abstract,
+}
+
 /// One walk over a flow.
 pub(super) struct Walk<'a> {
     flow: &'a CheckedFlow,
     pub(super) eval: Eval,
     steps: Cell<usize>,
+    walked: RefCell<Vec<Walked>>,
     /// `None`: every re-ask counts. Else no re-ask is made, and these params, which say how many there may be, are 0.
     without_reasks: Option<BTreeSet<(FileId, String)>>,
 }
@@ -34,7 +51,7 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// A walk with all re-asks.
     pub(super) fn new(flow: &'a CheckedFlow) -> Self {
-        Self { flow, eval: Eval::default(), steps: Cell::new(0), without_reasks: None }
+        Self { flow, eval: Eval::default(), steps: Cell::new(0), walked: RefCell::default(), without_reasks: None }
     }
 
     /// A walk in which no answer is asked for again: `repair` is 0, and so is each param that is a prompt's `repair`.
@@ -89,6 +106,23 @@ impl<'a> Walk<'a> {
         }))
     }
 
+    /// Runs a sub-flow, unless one that knew the same was walked before.
+    fn run_once(&self, flow: FlowId, inputs: Abstract, params: Abstract) -> (Tally, Abstract) {
+        let same = |w: &&Walked| w.flow == flow && w.inputs == inputs && w.params == params;
+        if let Some(known) = self.walked.borrow().iter().find(same) {
+            return (known.tally.clone(), known.outputs.clone());
+        }
+        let (mut tally, outputs) = self.run(flow, inputs.clone(), params.clone());
+        if tally.size() > MOST_COUNTED {
+            tally.inside.clear();
+        }
+        let mut walked = self.walked.borrow_mut();
+        if walked.iter().filter(|w| w.flow == flow).count() < MOST_REMEMBERED {
+            walked.push(Walked { flow, inputs, params, tally: tally.clone(), outputs: outputs.clone() });
+        }
+        (tally, outputs)
+    }
+
     /// Runs a flow: its calls and its outputs.
     fn run(&self, id: FlowId, inputs: Abstract, params: Abstract) -> (Tally, Abstract) {
         let def = &self.flow.flows[id];
@@ -140,7 +174,7 @@ impl<'a> Walk<'a> {
             Some(when) => (self.eval.holds(when.ast(), env), self.eval.assuming(when.ast(), true, env)),
         };
         if runs == Truth::False {
-            return (Tally::default(), skipped());
+            return (Tally { runs: Some(Runs::Never), ..Tally::default() }, skipped());
         }
         let budget = self.budget(node.budget.as_ref(), &mut inner);
         let (mut tally, mut value) = match (&node.repeat, &node.verb) {
@@ -167,8 +201,10 @@ impl<'a> Walk<'a> {
                 value = value.join(&self.val(val, &env.with("error", Abstract::record(error))));
             }
         }
+        tally.runs = Some(Runs::Always);
         if runs == Truth::Unknown {
             tally = tally.optional();
+            tally.runs = Some(Runs::Maybe);
             value = value.join(&skipped());
         }
         (tally, value)
@@ -261,12 +297,18 @@ impl<'a> Walk<'a> {
             Abstract::record(given.iter().map(|(name, val)| (name.as_str(), self.val(val, env))).collect::<Vec<_>>())
         };
         let given = record(inputs);
-        let inputs = Abstract::record(def.inputs.iter().map(|f| (f.name.as_str(), read_field(&given, f, &no_lengths))));
+        let inputs = Abstract::record(def.inputs.iter().map(|field| {
+            // Once so much was walked, nothing but types is known, so that one walk of the sub-flow serves all calls.
+            let ty = &field.ty;
+            let value =
+                if self.is_tired() { of_type(ty, None, &no_lengths) } else { read_field(&given, field, &no_lengths) };
+            (field.name.as_str(), value)
+        }));
         let params = match env.get("params") {
             Some(own) if def.file == file => own.clone(),
             _ => self.params(def.file, &record(params)),
         };
-        self.run(id, inputs, params)
+        self.run_once(id, inputs, params)
     }
 
     fn each(&self, node: &Node, each: &Each, file: FileId, env: &Env) -> (Tally, Abstract) {

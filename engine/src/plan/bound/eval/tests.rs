@@ -1,38 +1,42 @@
 //! Tables of expressions and what is known of them.
 
 use super::{Env, Eval};
-use crate::diag::Diagnostics;
+use crate::check::check;
 use crate::plan::bound::Formula;
-use crate::plan::bound::of_type::of_type;
+use crate::plan::bound::of_type::{Sizes, of_type};
 use crate::plan::bound::value::{Abstract, Interval, Truth};
-use crate::spec::types::{Named, Type, parse_type};
-use crate::syntax::{Node, Route};
 use crate::template::Expr;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-fn typed(source: &str) -> Type {
-    let mut found = Diagnostics::default();
-    let ty = parse_type(&Node::from_json(&json!(source)), &Route::default(), &Named::new(), &mut found);
-    assert!(found.is_empty(), "{source}: {found:?}");
-    ty
-}
+const NAMES: &str = r#"flow: t
+inputs:
+  xs: [{ name: string, n: integer 1..3 }]
+  some: "[integer] 2..4"
+  maybe: "[integer] | null"
+  long: [string]
+  three: "[string] 0..3"
+  n: integer 0..5
+  any_n: integer
+  flag: boolean
+  text: string
+  thing: { code: "string | null", xs: [string] }
+outputs: {}
+"#;
 
-/// Names as a flow has them: `xs` is an input of unknown size, `some` a list of 2 to 4 from a model, `n` 0 to 5.
+/// Names as a flow has them: `xs` is an input of unknown size, all others are what a model answered.
 fn env() -> Env {
-    let of = |ty: &str, path: Option<&str>| {
-        of_type(&typed(ty), path.map(|p| (p, &Formula::size as _)), &|_| Interval::default())
-    };
+    let checked = check(&BTreeMap::<String, String>::new(), "t.yaml", NAMES.to_owned());
+    let flow = checked.flow.unwrap_or_else(|| panic!("{:?}", checked.found));
     let mut env = Env::default();
-    env.set("xs", of("[{ name: string, n: integer 1..3 }]", Some("xs")));
-    env.set("some", of("[integer] 2..4", None));
-    env.set("maybe", of("[integer] | null", None));
-    env.set("long", of("[string]", None));
-    env.set("lists", Abstract::list(of("[string] 0..3", None), Interval::exactly(2u64)));
-    env.set("n", of("integer 0..5", None));
-    env.set("any_n", of("integer", None));
-    env.set("flag", of("boolean", None));
-    env.set("text", of("string", None));
-    env.set("thing", of("{ code: string | null, xs: [string] } | null", None));
+    for field in &flow.flows[flow.root].inputs {
+        let input: Option<(&str, Sizes<'_>)> = (field.name == "xs").then_some(("xs", &Formula::size));
+        env.set(field.name.as_str(), of_type(&field.ty, input, &|_| Interval::default()));
+    }
+    let of = |name: &str| env.get(name).cloned().expect("a name of the list");
+    let (lists, thing) = (Abstract::list(of("three"), Interval::exactly(2u64)), of("thing").or_null());
+    env.set("lists", lists);
+    env.set("thing", thing);
     env.set("params", Abstract::known(&json!({"tries": 3, "on": true, "name": "x"})));
     env
 }

@@ -1,0 +1,293 @@
+//! C and C++: the clang, libc and libc++ of a pinned zig, with what contest programs expect beside them:
+//! `bits/stdc++.h`, the two usual containers of `ext/pb_ds`, exceptions, and a deep stack.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::sync::Arc;
+
+use super::package::{self, Package, Wheel, at};
+use super::work::Work;
+use super::{Error, Origin, Progress, Refusal, State, Toolchain, Workshop};
+use crate::cache::sha256;
+use crate::cancel::Cancel;
+use crate::child::{self, CPU_SECONDS, Ended};
+use crate::compile;
+use crate::guest::Start;
+use crate::run::Runnable;
+use crate::source::{Language, Source};
+
+const PACKAGE: Package = Package {
+    name: "ziglang",
+    version: "0.17.0",
+    licence: "MIT; clang, libc++ and wasi-libc are under Apache-2.0 with LLVM exceptions",
+    wheels: &[Wheel {
+        system: "linux-x86_64",
+        file: "ziglang-0.17.0-py3-none-manylinux_2_12_x86_64.manylinux2010_x86_64.musllinux_1_1_x86_64.whl",
+        sha256: "97079827064a7492cce5541ceb438ae8003ce1e54e399676da2d62fb7a5dc08b",
+        bytes: 101_011_302,
+    }],
+};
+
+/// Our own headers, by where they lie.
+const HEADERS: [(&str, &str); 4] = [
+    ("bits/stdc++.h", include_str!("zig/include/bits/stdc++.h")),
+    ("ext/pb_ds/assoc_container.hpp", include_str!("zig/include/ext/pb_ds/assoc_container.hpp")),
+    ("ext/pb_ds/tree_policy.hpp", include_str!("zig/include/ext/pb_ds/tree_policy.hpp")),
+    ("ext/pb_ds/hash_policy.hpp", include_str!("zig/include/ext/pb_ds/hash_policy.hpp")),
+];
+
+/// The tag by which wasm tells C++ exceptions from others; the package's libc++ was built without.
+const TAG: &str = "\t.tagtype __cpp_exception i32\n\t.globl __cpp_exception\n__cpp_exception:\n";
+
+/// What makes exceptions work, built from the package's own sources: object, source, and the folders and definitions
+/// that its own build files give it.
+const OBJECTS: [(&str, &str); 3] = [
+    ("unwind.o", "libunwind/src/Unwind-wasm.c"),
+    ("exception.o", "libcxxabi/src/cxa_exception.cpp"),
+    ("personality.o", "libcxxabi/src/cxa_personality.cpp"),
+];
+
+const OBJECT_FLAGS: [&str; 10] = [
+    "-fdeclspec",
+    "-D_LIBUNWIND_HAS_NO_THREADS",
+    "-D_LIBUNWIND_HIDE_SYMBOLS",
+    "-D_LIBUNWIND_DISABLE_VISIBILITY_ANNOTATIONS",
+    "-D_LIBCXXABI_BUILDING_LIBRARY",
+    "-D_LIBCXXABI_DISABLE_VISIBILITY_ANNOTATIONS",
+    "-D_LIBCXXABI_HAS_NO_THREADS",
+    "-DLIBCXXABI_NON_DEMANGLING_TERMINATE",
+    "-D_LIBCPP_BUILDING_LIBRARY",
+    "-std=c++23",
+];
+
+const INCLUDES: [&str; 5] = ["libcxxabi/include", "libcxxabi/src", "libcxx/src", "libunwind/include", "libunwind/src"];
+
+/// What everything is compiled with. Another `-mcpu` would build libc++ anew.
+const TARGET: [&str; 9] = [
+    "-target",
+    "wasm32-wasi",
+    "-mcpu=generic+exception_handling+simd128+bulk_memory+sign_ext+nontrapping_fptoint",
+    "-fwasm-exceptions",
+    "-mllvm",
+    "-wasm-use-legacy-eh=false",
+    "-O2",
+    "-w",
+    // zig defines NDEBUG at -O2, but programs read their input inside `assert`.
+    "-UNDEBUG",
+];
+
+/// The program's stack in linear memory, as deep as the one for wasm.
+const STACK: u64 = 256 << 20;
+
+/// Processor time of one compiler process while the libraries are built: 39 seconds were seen for all of them.
+const SETUP_SECONDS: u64 = 1800;
+
+/// One of the two languages; they share the installation.
+pub(super) struct Zig(pub(super) Language);
+
+/// Files of an installation.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn of(shop: &Workshop) -> Self {
+        let mut made_of = format!("{} {TARGET:?} {OBJECTS:?} {OBJECT_FLAGS:?} {TAG}", PACKAGE.version);
+        HEADERS.iter().for_each(|(name, text)| made_of.extend([*name, *text]));
+        Self(shop.cache.toolchain(&format!("zig-{}-{}", PACKAGE.version, &sha256(made_of.as_bytes())[..12])))
+    }
+
+    fn zig(&self) -> PathBuf {
+        self.0.join("ziglang").join(if cfg!(windows) { "zig.exe" } else { "zig" })
+    }
+
+    /// There when all else is: the hash of what a known program compiled to.
+    fn ready(&self) -> PathBuf {
+        self.0.join("ready")
+    }
+
+    fn usable(&self) -> bool {
+        self.ready().exists() && self.zig().exists()
+    }
+
+    /// The compiler, called in `work`; its caches are ours.
+    fn command(&self, driver: &str, work: &Path) -> Command {
+        let mut command = Command::new(self.zig());
+        command
+            .arg(driver)
+            .args(TARGET)
+            .current_dir(work)
+            .env("ZIG_GLOBAL_CACHE_DIR", self.0.join("cache"))
+            .env("ZIG_LOCAL_CACHE_DIR", self.0.join("cache"));
+        command
+    }
+
+    fn build(&self, source: &Source, work: &Work, cpu_seconds: u64, cancel: &Cancel) -> Result<Vec<u8>, Refusal> {
+        let folder = &work.0;
+        let (driver, file) = driver(source.language);
+        let path = folder.join(file);
+        fs::write(&path, &source.code).map_err(at(&path))?;
+        let mut command = self.command(driver, folder);
+        command.args(flags(source.language)).args([file, "-o", "out.wasm"]);
+        if source.language == Language::Cpp {
+            command.arg("-I").arg(self.0.join("include"));
+            for object in ["tag.o", "unwind.o", "exception.o", "personality.o"] {
+                command.arg(self.0.join("objects").join(object));
+            }
+        }
+        match child::run(&mut command, &folder.join("log"), cpu_seconds, cancel).map_err(at(&self.zig()))? {
+            Ended::Exit(status, _) if status.success() => {
+                let out = folder.join("out.wasm");
+                Ok(fs::read(&out).map_err(at(&out))?)
+            }
+            Ended::Exit(status, said) => Err(Refusal::Program(self.words(status, &said))),
+            Ended::Aborted => Err(Refusal::Aborted),
+        }
+    }
+
+    /// What the compiler says, without where we keep things.
+    fn words(&self, status: ExitStatus, said: &str) -> String {
+        child::words(status, &said.replace(&format!("{}/", self.0.display()), ""))
+    }
+}
+
+fn driver(language: Language) -> (&'static str, &'static str) {
+    if language == Language::C { ("cc", "main.c") } else { ("c++", "main.cpp") }
+}
+
+fn flags(language: Language) -> &'static [&'static str] {
+    if language == Language::C {
+        &["-std=gnu17", "-Wl,-z,stack-size=268435456", "-s", "-fno-color-diagnostics", "-lm"]
+    } else {
+        &[
+            "-std=gnu++20",
+            "-D_LIBCPP_ENABLE_CXX17_REMOVED_RANDOM_SHUFFLE",
+            "-Wl,-z,stack-size=268435456",
+            "-s",
+            "-fno-color-diagnostics",
+            "-ferror-limit=5",
+        ]
+    }
+}
+
+impl Toolchain for Zig {
+    fn language(&self) -> Language {
+        self.0
+    }
+
+    fn name(&self) -> String {
+        format!("clang ({} {})", PACKAGE.name, PACKAGE.version)
+    }
+
+    fn package(&self) -> Option<&'static Package> {
+        Some(&PACKAGE)
+    }
+
+    fn state(&self, shop: &Workshop) -> (State, Vec<PathBuf>) {
+        let folder = Folder::of(shop);
+        let state = match (folder.ready().exists(), folder.zig().exists()) {
+            (true, true) => State::Ready,
+            (true, false) => State::Broken("the compiler is gone".to_owned()),
+            (false, _) => State::Missing,
+        };
+        (state, vec![folder.0])
+    }
+
+    fn setup(&self, shop: &Workshop, origin: Origin<'_>, on: &mut dyn FnMut(Progress)) -> Result<(), Error> {
+        let folder = Folder::of(shop);
+        if folder.usable() {
+            return Ok(());
+        }
+        let _lock = shop.cache.lock_for("zig", on).map_err(at(shop.cache.root()))?;
+        if folder.usable() {
+            return Ok(());
+        }
+        let wheel = PACKAGE.fetch(&shop.cache, origin, on)?;
+        on(Progress::Unpacking);
+        // What a set-up that was cut short left behind may be half of anything.
+        match fs::remove_dir_all(&folder.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&folder.0)(error)),
+            _ => shop.cache.make(&folder.0).map_err(at(&folder.0))?,
+        }
+        package::unpack(&wheel, "ziglang/", &folder.0)?;
+        for (name, text) in HEADERS {
+            let path = folder.0.join("include").join(name);
+            shop.cache.write(&path, |file| file.write_all(text.as_bytes())).map_err(at(&path))?;
+        }
+        on(Progress::Compiling { step: 1, of: 2 });
+        build_objects(shop, &folder)?;
+        on(Progress::Compiling { step: 2, of: 2 });
+        // The first program builds libc and libc++; a user's program must not have to.
+        let mut known = String::new();
+        for (language, text) in [
+            (
+                Language::C,
+                "#include <stdio.h>\n#include <math.h>\nint main(void) { double x; return scanf(\"%lf\", &x) == 1 && puts(\"\") > 0 && sqrt(x) > 2; }",
+            ),
+            (
+                Language::Cpp,
+                "#include <bits/stdc++.h>\nint main() { try { throw std::runtime_error(\"x\"); } catch (std::exception &e) { std::cout << e.what(); } }",
+            ),
+        ] {
+            let wasm = folder
+                .build(&Source::new(language, text), &Work::new(shop)?, SETUP_SECONDS, &Cancel::new())
+                .map_err(|refusal| {
+                    let why = match refusal {
+                        Refusal::Program(said) => said,
+                        Refusal::Aborted => "building the libraries took too long".to_owned(),
+                        Refusal::Toolchain(error) => return error,
+                    };
+                    Error::Broken { folder: folder.0.clone(), why }
+                })?;
+            known += &sha256(&wasm);
+        }
+        shop.cache.write(&folder.ready(), |file| file.write_all(known.as_bytes())).map_err(at(&folder.ready()))
+    }
+
+    fn compile(&self, shop: &Workshop, source: &Source, cancel: &Cancel) -> Result<Runnable, Refusal> {
+        let folder = Folder::of(shop);
+        if !folder.usable() {
+            return Err(Error::Missing { how: format!("set up `{}` first", self.0) }.into());
+        }
+        let (flags, id) = (flags(self.0), folder.0.file_name().unwrap_or_default().to_string_lossy().into_owned());
+        let key = sha256(&[format!("{id} {} {flags:?} ", self.0).as_bytes(), &source.code].concat());
+        let wasm = shop.cache.program(&key, || folder.build(source, &Work::new(shop)?, CPU_SECONDS, cancel))?;
+        let start = Start {
+            args: Arc::from(["main".to_owned()]),
+            files: Arc::new(compile::file_tree(&source.files)),
+            ..Start::default()
+        };
+        let flags = TARGET.iter().chain(flags).map(|flag| (*flag).to_owned()).collect();
+        compile::module(shop, self, &wasm, start, STACK, flags)
+    }
+}
+
+/// Compiles the objects that make exceptions work.
+fn build_objects(shop: &Workshop, folder: &Folder) -> Result<(), Error> {
+    let objects = folder.0.join("objects");
+    shop.cache.make(&objects).map_err(at(&objects))?;
+    let tag = objects.join("tag.s");
+    fs::write(&tag, TAG).map_err(at(&tag))?;
+    let library = folder.0.join("ziglang").join("lib");
+    let sources = OBJECTS.map(|(object, source)| (object, library.join(source)));
+    for (object, source) in [("tag.o", tag)].into_iter().chain(sources) {
+        let cpp = source.extension().is_some_and(|extension| extension == "cpp");
+        let mut command = folder.command(if cpp { "c++" } else { "cc" }, &objects);
+        command.arg("-c").arg(&source).args(["-o", object]);
+        if object != "tag.o" {
+            command.args(OBJECT_FLAGS.iter().filter(|flag| cpp || !flag.starts_with("-std")));
+            for include in INCLUDES {
+                command.arg("-I").arg(library.join(include));
+            }
+        }
+        let broken = |why: String| Error::Broken { folder: folder.0.clone(), why };
+        match child::run(&mut command, &objects.join("log"), SETUP_SECONDS, &Cancel::new())
+            .map_err(at(&folder.zig()))?
+        {
+            Ended::Exit(status, _) if status.success() => {}
+            Ended::Exit(status, said) => return Err(broken(format!("`{object}`: {}", folder.words(status, &said)))),
+            Ended::Aborted => return Err(broken(format!("`{object}` took too long to compile"))),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,3 @@
+// All of it is in the one header.
+#pragma once
+#include "assoc_container.hpp"

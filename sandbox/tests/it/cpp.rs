@@ -1,0 +1,116 @@
+//! C and C++ programs through the real compiler. It is built for some systems only; on others these tests say so.
+
+use flow_sandbox::{Language, Report, Test, Verdict};
+
+/// Whether the compiler can be had here.
+fn had() -> bool {
+    let had = cfg!(all(target_os = "linux", target_arch = "x86_64"));
+    if !had {
+        eprintln!("SKIPPED: there is no C and C++ toolchain for this system");
+    }
+    had
+}
+
+fn judge(code: &str, tests: Vec<Test>) -> Report {
+    crate::judge(Language::Cpp, code, tests)
+}
+
+fn prints(code: &str, input: &str) -> String {
+    crate::prints(Language::Cpp, &format!("#include <bits/stdc++.h>\nusing namespace std;\n{code}"), input)
+}
+
+#[test]
+fn cpp_reads_and_prints() {
+    if had() {
+        assert_eq!(prints("int main() { int n; cin >> n; cout << n * 2 << endl; }", "21"), "42\n");
+        assert_eq!(
+            prints("int main() { int n; scanf(\"%d\", &n); printf(\"%d %.3f\\n\", n, 1.0 / 3); }", "7"),
+            "7 0.333\n"
+        );
+    }
+}
+
+#[test]
+fn c_reads_and_prints() {
+    if had() {
+        let code = "#include <stdio.h>\n#include <math.h>\nint main(void) { double x; scanf(\"%lf\", &x); printf(\"%.1f\\n\", sqrt(x)); }";
+        assert_eq!(crate::prints(Language::C, code, "16"), "4.0\n");
+    }
+}
+
+#[test]
+fn exceptions_are_thrown_and_caught() {
+    if had() {
+        let code = "struct E { int x; }; int f(int n) { if (n == 0) throw E{7}; return f(n - 1) + 1; }
+            int main() { try { f(10); } catch (E &e) { cout << e.x; } try { throw runtime_error(\"r\"); } catch (exception &e) { cout << e.what() << endl; } }";
+        assert_eq!(prints(code, ""), "7r\n");
+        let report =
+            judge("#include <stdexcept>\nint main() { throw std::runtime_error(\"x\"); }", vec![Test::input("")]);
+        assert_eq!(report.tests[0].verdict, Verdict::RuntimeError);
+    }
+}
+
+#[test]
+fn recursion_goes_a_million_deep() {
+    if had() {
+        let code = "int f(int n, volatile int *p) { volatile int x = n; return n == 0 ? 0 : f(n - 1, &x) + 1 + x - n; } int main() { cout << f(1000000, nullptr) << endl; }";
+        assert_eq!(prints(code, ""), "1000000\n");
+    }
+}
+
+#[test]
+fn the_order_statistics_tree_counts_keys() {
+    if had() {
+        let code = "#include <ext/pb_ds/assoc_container.hpp>
+            #include <ext/pb_ds/tree_policy.hpp>
+            using namespace __gnu_pbds;
+            typedef tree<int, null_type, less<int>, rb_tree_tag, tree_order_statistics_node_update> ordered;
+            int main() {
+              ordered t; set<int> model; unsigned r = 1;
+              for (int i = 0; i < 20000; i++) {
+                r = r * 1103515245 + 12345; int k = (r >> 8) % 1000;
+                if (r >> 30 & 1) { assert(t.erase(k) == model.erase(k)); } else { assert(t.insert(k).second == model.insert(k).second); }
+                if (i % 50 == 0) {
+                  assert(t.size() == model.size());
+                  int n = 0; for (int x : model) { assert(*t.find_by_order(n) == x); assert((int)t.order_of_key(x) == n); n++; }
+                  assert(t.find_by_order(n) == t.end());
+                  assert(equal(model.begin(), model.end(), t.begin()));
+                  auto m = model.lower_bound(k); auto l = t.lower_bound(k);
+                  assert(m == model.end() ? l == t.end() : *m == *l);
+                }
+              }
+              tree<int, string, greater<int>, rb_tree_tag, tree_order_statistics_node_update> names;
+              names[3] = \"c\"; names[9] = \"i\"; gp_hash_table<int, int> h; h[5] = 6;
+              cout << names.begin()->second << names.order_of_key(3) << h[5] << endl;
+            }";
+        assert_eq!(prints(code, ""), "i16\n");
+    }
+}
+
+#[test]
+fn a_compile_error_is_in_the_compilers_words_without_our_paths() {
+    if had() {
+        let report = judge("int main() { return x; }", vec![Test::new("", "")]);
+        assert_eq!((report.compiled, report.tests[0].verdict), (false, Verdict::CompileError));
+        let message = report.message.expect("a message");
+        assert!(message.contains("main.cpp:1:21: error: use of undeclared identifier 'x'"), "{message}");
+        assert!(!message.contains(&crate::cache().display().to_string()), "{message}");
+    }
+}
+
+#[test]
+fn faults_are_runtime_errors() {
+    if had() {
+        let fault = |body: &str| {
+            let report = judge(
+                &format!("#include <bits/stdc++.h>\nint main(int n, char **) {{ {body} }}"),
+                vec![Test::input("")],
+            );
+            report.tests[0].verdict
+        };
+        assert_eq!(fault("return 3;"), Verdict::RuntimeError);
+        assert_eq!(fault("abort();"), Verdict::RuntimeError);
+        assert_eq!(fault("assert(n == 7);"), Verdict::RuntimeError);
+        assert_eq!(fault("volatile int z = 0; return n / z;"), Verdict::RuntimeError);
+    }
+}
