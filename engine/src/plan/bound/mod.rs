@@ -11,6 +11,7 @@ mod loops;
 mod of_type;
 mod sized;
 mod tally;
+mod text;
 mod value;
 mod walk;
 
