@@ -119,6 +119,13 @@ pub enum Error {
 }
 
 impl Cassette {
+    /// The model that was asked, when it was always the same: what a replay asks in place of the flow's own.
+    pub fn only_model(&self) -> Option<&str> {
+        let mut models = self.entries.0.iter().map(|(_, entry)| entry.request.model.as_str());
+        let first = models.next()?;
+        models.all(|model| model == first).then_some(first)
+    }
+
     /// Reads a recording.
     ///
     /// # Errors

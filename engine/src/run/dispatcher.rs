@@ -98,6 +98,7 @@ pub async fn run(
         if dispatcher.state.ended() {
             break;
         }
+        assert!(!dispatcher.workers.is_empty(), "internal error: the run has not ended, and nothing is at work");
         tokio::select! {
             // Cancel-safe: a change that is not seen now is seen in the next round. First, so that it is seen under load.
             biased;

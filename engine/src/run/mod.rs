@@ -52,6 +52,6 @@ pub use budget::Cost;
 pub use dispatcher::{Cancel, Options, run};
 pub use error::{ErrorName, Outcome, RunError};
 pub use models::{Models, Prices};
-pub use prepare::{Given, Prepared, prepare};
+pub use prepare::{Given, Prepared, prepare, prepare_params};
 pub use state::{Diverged, Effect, RunState};
 pub use work::Command;

@@ -38,9 +38,28 @@ pub struct Prepared {
 /// # Errors
 /// `bad_input`, with all that is wrong.
 pub fn prepare(flow: &CheckedFlow, given: &Given) -> Result<Prepared, RunError> {
-    let def = &flow.flows[flow.root];
-    let file = &flow.files[def.file];
     let mut wrong = Vec::new();
+    let inputs = accept("input", &flow.flows[flow.root].inputs, given.inputs.clone(), &mut wrong);
+    let params = accept_params(flow, given, &mut wrong);
+    if wrong.is_empty() {
+        return Ok(Prepared { inputs, params, seed: given.seed });
+    }
+    Err(bad_input(&wrong))
+}
+
+/// Accepts the params of a run whose inputs are not known yet, for its plan.
+///
+/// # Errors
+/// `bad_input`, with all that is wrong.
+pub fn prepare_params(flow: &CheckedFlow, given: &Given) -> Result<Arc<Value>, RunError> {
+    let mut wrong = Vec::new();
+    let params = accept_params(flow, given, &mut wrong);
+    if wrong.is_empty() { Ok(params) } else { Err(bad_input(&wrong)) }
+}
+
+/// The params given, over those of the preset.
+fn accept_params(flow: &CheckedFlow, given: &Given, wrong: &mut Vec<String>) -> Arc<Value> {
+    let file = &flow.files[flow.flows[flow.root].file];
     let none = BTreeMap::new();
     let preset = match &given.preset {
         None => &none,
@@ -51,21 +70,21 @@ pub fn prepare(flow: &CheckedFlow, given: &Given) -> Result<Prepared, RunError> 
     };
     let mut params: Map<String, Value> = preset.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     params.extend(given.params.clone());
-    let mut accept = |what: &str, fields: &[Field], given: Map<String, Value>| {
-        for name in given.keys().filter(|name| fields.iter().all(|field| field.name != **name)) {
-            wrong.push(unknown(what, name, fields.iter().map(|field| field.name.as_str())));
-        }
-        accept_fields(fields, &Value::Object(given)).map(Arc::new).unwrap_or_else(|issues| {
-            wrong.extend(issues.into_iter().map(|issue| format!("{what} {issue}")));
-            Arc::new(Value::Null)
-        })
-    };
-    let inputs = accept("input", &def.inputs, given.inputs.clone());
-    let params = accept("param", &file.params, params);
-    if wrong.is_empty() {
-        return Ok(Prepared { inputs, params, seed: given.seed });
+    accept("param", &file.params, params, wrong)
+}
+
+fn accept(what: &str, fields: &[Field], given: Map<String, Value>, wrong: &mut Vec<String>) -> Arc<Value> {
+    for name in given.keys().filter(|name| fields.iter().all(|field| field.name != **name)) {
+        wrong.push(unknown(what, name, fields.iter().map(|field| field.name.as_str())));
     }
-    Err(RunError { name: ErrorName::BadInput, message: wrong.join("; "), at: String::new() })
+    accept_fields(fields, &Value::Object(given)).map(Arc::new).unwrap_or_else(|issues| {
+        wrong.extend(issues.into_iter().map(|issue| format!("{what} {issue}")));
+        Arc::new(Value::Null)
+    })
+}
+
+fn bad_input(wrong: &[String]) -> RunError {
+    RunError { name: ErrorName::BadInput, message: wrong.join("; "), at: String::new() }
 }
 
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {

@@ -5,9 +5,10 @@ use crate::vectors::runnable;
 use crate::world::{Ran, flow, jobs, play_given, ports};
 use flow_engine::check::flow::CheckedFlow;
 use flow_engine::journal::{Event, Record};
+use flow_engine::plan::bound::{Known, bound};
 use flow_engine::report::Report;
 use flow_engine::run::ports::{CallError, CallSite, Model, Request, Response, Usage};
-use flow_engine::run::{ErrorName, Given, Options, Prices, RunState};
+use flow_engine::run::{ErrorName, Given, Options, Outcome, Prices, RunState, prepare};
 use futures::future::BoxFuture;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,6 +80,35 @@ fn the_journal_of_every_vector_folds_to_the_state_that_wrote_it() {
                 folds_the_same(&vector.flow, &ran, &live).unwrap_or_else(|error| panic!("{}: {error}", vector.name));
             }
         }
+    }
+}
+
+/// Holds the calls of a run against what the plan said before it.
+fn within_the_plan(flow: &CheckedFlow, given: &Given, report: &Report) -> Result<(), String> {
+    let Ok(given) = prepare(flow, given) else { return Ok(()) };
+    let (Some(inputs), Some(params)) = (given.inputs.as_object(), given.params.as_object()) else {
+        return Err("inputs and params are records".to_owned());
+    };
+    let bound = bound(flow, Known { inputs: Some(inputs), params });
+    let (fewest, most) = (bound.fewest.number(), bound.most.as_ref().and_then(|most| most.number()));
+    let calls = report.spend.calls;
+    if most.is_none_or(|most| calls > most) {
+        return Err(format!("{calls} calls were made, the plan said at most {most:?}"));
+    }
+    let ended_well = matches!(report.outcome, Some(Outcome::Accepted | Outcome::NotAccepted));
+    if ended_well && !report.budget_spent && fewest.is_none_or(|fewest| calls < fewest) {
+        return Err(format!("{calls} calls were made, the plan said at least {fewest:?}"));
+    }
+    Ok(())
+}
+
+#[test]
+fn no_vector_makes_more_or_fewer_calls_than_its_plan_says() {
+    for vector in runnable() {
+        let (_, ports) = vector.world();
+        let (ran, _) = watched(&vector.flow, &vector.given, &ports, &jobs(2));
+        within_the_plan(&vector.flow, &vector.given, &ran.report)
+            .unwrap_or_else(|error| panic!("{}: {error}", vector.name));
     }
 }
 
@@ -222,7 +252,8 @@ proptest! {
             2 => prop_assert!(ran.report.spend.prompt_tokens + ran.report.spend.completion_tokens <= 9_000),
             _ => {}
         }
-        prop_assert!(folds_the_same(&flow, &ran, &live).is_ok(), "{:?}", folds_the_same(&flow, &ran, &live));
+        prop_assert_eq!(within_the_plan(&flow, &given, &ran.report), Ok(()));
+        prop_assert_eq!(folds_the_same(&flow, &ran, &live), Ok(()));
     }
 
     #[test]

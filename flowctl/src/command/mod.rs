@@ -3,7 +3,7 @@
 mod check;
 mod explain;
 mod judge;
-//mod plan;
+mod plan;
 mod run;
 mod schema;
 mod toolchain;
@@ -19,7 +19,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
-        Command::Plan(_) => todo!(),
+        Command::Plan(args) => plan::plan(&args),
         Command::Schema(args) => Ok(schema::schema(&args)),
         Command::Explain(args) => explain::explain(&args),
         Command::Judge(args) => judge::judge(&args),

@@ -29,9 +29,14 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         let known: Vec<&str> = flow.flows[flow.root].outputs.iter().map(|(n, _)| n.as_str()).collect();
         return Err(Failure::usage(format!("the flow has no output `{output}`")).hint(format!("its outputs: {}", known.join(", "))));
     }
+    let replay = args.replay.as_deref().map(wire::cassette).transpose()?;
+    let mut models = wire::models(&config, &flow, &args.models)?;
+    if let (Some(cassette), true) = (&replay, args.models.is_empty()) {
+        models.every = cassette.only_model().map(str::to_owned);
+    }
     let options = Options {
         jobs: args.jobs.or(config.defaults.jobs).unwrap_or(JOBS),
-        models: wire::models(&config, &flow, &args.models)?,
+        models,
         prices: wire::prices(&config),
     };
     let prepared = given(&flow, &args.given, args.seed)?.and_then(|given| run::prepare(&flow, &given));
@@ -40,7 +45,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         Err(error) => return Ok(end(args, &flow, &Report::refused(&flow.flows[flow.root].name, error), None)),
     };
     let bounds = bound_of(&flow, &prepared);
-    let (ports, answers) = wire::ports(&config, &flow, args.record.is_some(), args.replay.as_deref(), args.offline)?;
+    let (ports, answers) = wire::ports(&config, &flow, args.record.is_some(), replay, args.offline);
     let cancel = Cancel::default();
     let mut progress = Progress::new(bounds.most.as_ref().and_then(|most| most.number()));
     let mut journal = Memory::default();

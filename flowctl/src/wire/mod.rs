@@ -50,14 +50,14 @@ pub(crate) fn ports(
     config: &Config,
     flow: &CheckedFlow,
     record: bool,
-    replay: Option<&Path>,
+    replay: Option<Cassette>,
     offline: bool,
-) -> Result<(Ports, Answers), Failure> {
+) -> (Ports, Answers) {
     let http = Arc::new(HttpModel::new(providers(config), Timeouts::default()));
     let name = flow.flows[flow.root].name.clone();
     let (model, answers): (Arc<dyn Model>, Answers) = match replay {
-        Some(path) => {
-            let replay = Arc::new(Replay::new(cassette(path)?));
+        Some(cassette) => {
+            let replay = Arc::new(Replay::new(cassette));
             (replay.clone(), Answers::Replayed(replay))
         }
         None if record => {
@@ -67,10 +67,11 @@ pub(crate) fn ports(
         None => (http.clone(), Answers::Providers),
     };
     let ports = Ports { model, executor: Arc::new(Judge::new(offline)), people: Arc::new(Nobody), embedder: http };
-    Ok((ports, answers))
+    (ports, answers)
 }
 
-fn cassette(path: &Path) -> Result<Cassette, Failure> {
+/// Reads a recording.
+pub(crate) fn cassette(path: &Path) -> Result<Cassette, Failure> {
     let text = std::fs::read_to_string(path).map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
     Cassette::parse(&text).map_err(|e| Failure::usage(format!("`{}` is no recording: {e}", path.display())))
 }
@@ -110,11 +111,7 @@ fn providers(config: &Config) -> Vec<Provider> {
 
 /// The models given by `-m`, over the configuration's default.
 pub(crate) fn models(config: &Config, flow: &CheckedFlow, given: &[String]) -> Result<Models, Failure> {
-    let mut models = Models { default: config.defaults.model.clone(), ..Models::default() };
-    // What the flow names is its author's choice; a default of the machine stands in only where there is none.
-    if !flow.files.iter().all(|f| f.models.is_empty()) {
-        models.default = None;
-    }
+    let mut models = Models { fallback: config.defaults.model.clone(), ..Models::default() };
     let known = || flow.files.iter().flat_map(|f| f.models.keys().map(String::as_str));
     for one in given {
         let (alias, model) = match one.split_once('=') {
@@ -125,7 +122,7 @@ pub(crate) fn models(config: &Config, flow: &CheckedFlow, given: &[String]) -> R
             return Err(Failure::usage(format!("`{model}` names no provider")).hint("write `-m provider/model`, as in `-m openai/gpt-4o`"));
         }
         match alias {
-            None => models.default = Some(model.to_owned()),
+            None => models.every = Some(model.to_owned()),
             Some(alias) if known().any(|k| k == alias) => {
                 models.aliases.insert(alias.to_owned(), model.to_owned());
             }
