@@ -14,16 +14,16 @@ use std::sync::Arc;
 /// The longest `range( )` of which the numbers are told apart.
 const RANGE_TOLD_APART: usize = 64;
 
-/// The names in scope, innermost last.
+/// The names in scope, innermost last. Copied when a name is set, and only if someone else looks at it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Env {
-    names: Vec<(Arc<str>, Abstract)>,
+    names: Arc<Vec<(Arc<str>, Abstract)>>,
 }
 
 impl Env {
     /// Gives a name its value.
     pub(super) fn set(&mut self, name: impl Into<Arc<str>>, value: Abstract) {
-        self.names.push((name.into(), value));
+        Arc::make_mut(&mut self.names).push((name.into(), value));
     }
 
     /// The value of a name.
