@@ -1,6 +1,7 @@
 //! Attempts, waits, limits and ends of a run, against a clock that jumps over every wait.
 
-use crate::world::{Ran, flow, flow_with, jobs, paused, play, ports, scripted};
+use crate::harness::{Ran, jobs, paused};
+use crate::world::{flow, flow_with, play, ports, scripted};
 use flow_engine::check::flow::{CheckedFlow, Price};
 use flow_engine::journal::{Event, Memory};
 use flow_engine::model::scripted::ScriptedPeople;

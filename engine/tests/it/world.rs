@@ -1,17 +1,14 @@
-//! A world for runs in tests: scripted models and people, a hashing embedder, no sandbox, and a clock that does not wait.
+//! A world for runs in tests: scripted models and people, a hashing embedder, and no sandbox.
 
-use crate::checks::listing;
+use crate::harness::{Ran, listing, play_given};
 use flow_engine::check::check;
 use flow_engine::check::flow::CheckedFlow;
-use flow_engine::journal::{Event, Memory, Record};
 use flow_engine::model::scripted::{HashingEmbedder, Rule, Scripted, ScriptedPeople};
-use flow_engine::report::Report;
 use flow_engine::run::ports::{ExecuteJob, Executor, Ports};
-use flow_engine::run::{Cancel, Given, Models, Options, RunState, prepare, run};
+use flow_engine::run::{Given, Options};
 use futures::future::{BoxFuture, FutureExt, ready};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::Arc;
 
 /// An executor that runs no programs; a rule holds when its module says so: `ok` does, all else is the reason.
@@ -28,17 +25,7 @@ impl Executor for NoSandbox {
     }
 }
 
-/// What came of a run, and all that was recorded.
-pub(crate) struct Ran {
-    pub(crate) report: Report,
-    pub(crate) records: Vec<Record>,
-}
-
 impl Ran {
-    pub(crate) fn outcome(&self) -> &str {
-        self.report.outcome.map_or("none", |outcome| outcome.as_str())
-    }
-
     /// The name and place of the error.
     pub(crate) fn error(&self) -> (&str, &str) {
         self.report.error.as_ref().map_or(("", ""), |error| (error.name.as_str(), error.at.as_str()))
@@ -46,13 +33,6 @@ impl Ran {
 
     pub(crate) fn output(&self, name: &str) -> Value {
         self.report.outputs.as_ref().map(|outputs| outputs[name].clone()).unwrap_or_default()
-    }
-
-    pub(crate) fn value(&self, path: &str) -> Option<&Value> {
-        self.records.iter().find_map(|record| match &record.event {
-            Event::NodeDone { path: at, value, .. } if at == path => Some(&**value),
-            _ => None,
-        })
     }
 }
 
@@ -85,40 +65,7 @@ pub(crate) fn ports(model: Arc<dyn flow_engine::run::ports::Model>) -> Ports {
     }
 }
 
-/// So many jobs, and a model where a flow names none.
-pub(crate) fn jobs(jobs: usize) -> Options {
-    let models = Models { fallback: Some("test/scripted".to_owned()), ..Models::default() };
-    Options { jobs, models, ..Options::default() }
-}
-
-/// Waits for a future on a clock that jumps over every wait.
-pub(crate) fn paused<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(future)
-}
-
-pub(crate) fn record(value: &Value) -> Map<String, Value> {
-    value.as_object().cloned().unwrap_or_default()
-}
-
 /// Runs a flow that is given nothing.
 pub(crate) fn play(flow: &CheckedFlow, ports: &Ports, options: &Options) -> Ran {
     play_given(flow, &Given::default(), ports, options, &mut |_, _| {})
-}
-
-/// Runs a flow to its end.
-pub(crate) fn play_given(
-    flow: &CheckedFlow,
-    given: &Given,
-    ports: &Ports,
-    options: &Options,
-    observe: &mut (dyn FnMut(&Record, &RunState<'_>) + Send),
-) -> Ran {
-    let given = match prepare(flow, given) {
-        Ok(given) => given,
-        Err(error) => return Ran { report: Report::refused("", error), records: Vec::new() },
-    };
-    let mut journal = Memory::default();
-    let report = paused(async { run(flow, &given, ports, options, &Cancel::default(), &mut journal, observe).await });
-    Ran { report: report.expect("memory does not fail"), records: journal.records().to_vec() }
 }

@@ -115,7 +115,7 @@ fn by_hand(paths: &[PathBuf]) -> Result<Vec<Submission>, Failure> {
 
 /// Judges with as many threads as there are cores, in the order of the jobs.
 fn judge_all(args: &JudgeArgs, jobs: &[Job<'_>]) -> Vec<Judged> {
-    let judge = Judge::new(args.offline);
+    let judge = Judge::new(args.offline, render::setting_up);
     let threads = args.jobs.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1).max(1);
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, Judged)>> = Mutex::default();

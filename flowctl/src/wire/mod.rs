@@ -2,10 +2,11 @@
 
 mod executor;
 
-pub(crate) use executor::{Judge, cache_folder, setup_note};
+pub(crate) use executor::{Judge, cache_folder};
 
 use crate::failure::Failure;
 use crate::files::reason;
+use crate::render;
 use flow_engine::check::CheckedFlow;
 use flow_engine::check::flow::Price;
 use flow_engine::diag::nearest;
@@ -66,7 +67,7 @@ pub(crate) fn ports(
         }
         None => (http.clone(), Answers::Providers),
     };
-    let ports = Ports { model, executor: Arc::new(Judge::new(offline)), people: Arc::new(Nobody), embedder: http };
+    let ports = Ports { model, executor: Arc::new(Judge::new(offline, render::setting_up)), people: Arc::new(Nobody), embedder: http };
     (ports, answers)
 }
 
