@@ -1,10 +1,9 @@
 //! No run makes fewer or more calls than its plan said: the flows of the vectors with params, inputs, models, programs and
 //! people that say whatever their types allow, and sometimes what they do not.
 
-use crate::bounds::{bound_of, counted};
-use crate::checks::check_vector;
-use crate::vectors::vectors;
-use crate::world::{jobs, play_given, ports, record};
+use crate::bounds::counted;
+use crate::harness::{bound_of, check_vector, jobs, play_given, record, vectors};
+use crate::world::ports;
 use flow_engine::check::flow::{Block, CheckedFlow, Verb};
 use flow_engine::journal::Event;
 use flow_engine::plan::bound::{Count, Tally};

@@ -1,35 +1,11 @@
 //! The plan's bound on model calls: what the vectors say, what a formula says for each size, and runs that stay inside.
 
-use crate::checks::{check_vector, here, listing};
-use crate::vectors::vectors;
-use flow_engine::check::CheckedFlow;
-use flow_engine::plan::bound::{Bound, Known, bound};
-use flow_engine::run::{Given, Prepared, prepare};
+use crate::harness::{bound_of, check_vector, given, here, listing, numbers, vectors};
+use flow_engine::plan::bound::{Known, bound};
+use flow_engine::run::prepare;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::fs;
-
-/// What a vector gives a run.
-fn given(vector: &Value) -> Given {
-    let record = |key: &str| vector[key].as_object().cloned().unwrap_or_default();
-    Given {
-        inputs: record("inputs"),
-        params: record("params"),
-        preset: vector["preset"].as_str().map(str::to_owned),
-        seed: vector["seed"].as_u64().unwrap_or(0),
-    }
-}
-
-/// The bound of a run whose inputs are known.
-pub(crate) fn bound_of(flow: &CheckedFlow, prepared: &Prepared) -> Bound {
-    let record = |value: &Value| value.as_object().cloned().expect("inputs and params are records");
-    bound(flow, Known { inputs: Some(&record(&prepared.inputs)), params: &record(&prepared.params) })
-}
-
-fn numbers(bound: &Bound) -> (u64, u64) {
-    let most = bound.most.as_ref().and_then(|most| most.number());
-    (bound.fewest.number().expect("a number: all inputs are known"), most.expect("a number: all inputs are known"))
-}
 
 #[test]
 fn the_vectors_have_the_bounds_they_state() {
@@ -168,7 +144,7 @@ fn alphacodium_is_bounded_by_a_formula_in_its_public_tests() {
         let flow = checked.flow.as_ref().expect("AlphaCodium.yaml checks clean");
         let given =
             json!({ "inputs": { "problem": { "name": "n", "description": "d" } }, "params": params, "preset": preset });
-        let prepared = prepare(flow, &self::given(&given)).expect("the params fit");
+        let prepared = prepare(flow, &crate::harness::given(&given)).expect("the params fit");
         let params = prepared.params.as_object().cloned().expect("params are a record");
         let bound = bound(flow, Known { inputs: None, params: &params });
         let text = |sized: &Option<flow_engine::plan::bound::Sized>| sized.as_ref().expect("bounded").to_string();

@@ -3,6 +3,8 @@
 mod bound_properties;
 mod bounds;
 mod checks;
+#[path = "../harness/mod.rs"]
+mod harness;
 mod pages;
 mod plans;
 mod run_attempts;

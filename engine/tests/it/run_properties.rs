@@ -1,9 +1,15 @@
 //! What holds of every run: a journal folded again makes the same state and the same commands, budgets are bounds, and
 //! whatever a model says, a run ends with a name.
 
+<<<<<<< HEAD
 use crate::bounds::bound_of;
 use crate::vectors::runnable;
 use crate::world::{Ran, flow, jobs, play_given, ports};
+=======
+use crate::harness::{Ran, jobs, play_given};
+use crate::vectors::{runnable, world};
+use crate::world::{flow, ports};
+>>>>>>> cli
 use flow_engine::check::flow::CheckedFlow;
 use flow_engine::journal::{Event, Record};
 use flow_engine::report::Report;
@@ -74,7 +80,7 @@ fn folds_the_same(flow: &CheckedFlow, ran: &Ran, live: &BTreeMap<u64, Seen>) -> 
 fn the_journal_of_every_vector_folds_to_the_state_that_wrote_it() {
     for vector in runnable() {
         for workers in [1, 3] {
-            let (_, ports) = vector.world();
+            let (_, ports) = world(&vector);
             let (ran, live) = watched(&vector.flow, &vector.given, &ports, &jobs(workers));
             if !ran.records.is_empty() {
                 folds_the_same(&vector.flow, &ran, &live).unwrap_or_else(|error| panic!("{}: {error}", vector.name));
@@ -100,9 +106,22 @@ fn within_the_plan(flow: &CheckedFlow, given: &Given, report: &Report) -> Result
 }
 
 #[test]
+<<<<<<< HEAD
+=======
+fn no_vector_makes_more_or_fewer_calls_than_its_plan_says() {
+    for vector in runnable() {
+        let (_, ports) = world(&vector);
+        let (ran, _) = watched(&vector.flow, &vector.given, &ports, &jobs(2));
+        within_the_plan(&vector.flow, &vector.given, &ran.report)
+            .unwrap_or_else(|error| panic!("{}: {error}", vector.name));
+    }
+}
+
+#[test]
+>>>>>>> cli
 fn records_are_read_back_as_they_were_written() {
     for vector in runnable() {
-        let (_, ports) = vector.world();
+        let (_, ports) = world(&vector);
         let (ran, _) = watched(&vector.flow, &vector.given, &ports, &jobs(1));
         for record in &ran.records {
             let line = serde_json::to_string(record).expect("a record is data");

@@ -5,11 +5,23 @@ use std::path::{Path, PathBuf};
 
 /// (folder or file under `engine/src`, words it must not hold, why).
 const WALLS: [(&str, &[&str], &str); 12] = [
-    ("diag.rs", &["crate::syntax", "crate::spec", "crate::check", "crate::plan", "crate::run"], "findings know no stage"),
+    (
+        "diag.rs",
+        &["crate::syntax", "crate::spec", "crate::check", "crate::plan", "crate::run"],
+        "findings know no stage",
+    ),
     ("source.rs", &["use crate::"], "texts know nothing of ours"),
-    ("syntax", &["crate::spec", "crate::check", "crate::plan", "crate::run", "tokio", "std::fs"], "syntax comes first, pure"),
+    (
+        "syntax",
+        &["crate::spec", "crate::check", "crate::plan", "crate::run", "tokio", "std::fs"],
+        "syntax comes first, pure",
+    ),
     ("spec", &["crate::check", "crate::plan", "crate::run", "tokio", "std::fs"], "the format has no behaviour"),
-    ("template", &["crate::check", "crate::plan", "crate::run", "tokio", "std::fs", "std::time", "std::env"], "no clock, no chance, no files"),
+    (
+        "template",
+        &["crate::check", "crate::plan", "crate::run", "tokio", "std::fs", "std::time", "std::env"],
+        "no clock, no chance, no files",
+    ),
     ("check", &["crate::plan", "crate::journal", "tokio", "std::fs", "std::time::Instant"], "checking is pure"),
     ("plan", &["crate::syntax", "tokio", "std::fs"], "a plan is made of a checked flow alone"),
     ("run", &["crate::syntax", "serde_yaml", "granit"], "a run never looks at YAML"),
@@ -92,7 +104,11 @@ fn the_library_prints_nothing_and_reads_no_environment() {
         .iter()
         .flat_map(|file| {
             let text = code(file);
-            banned.iter().filter(move |w| text.contains(**w)).map(move |w| format!("{} holds `{w}`", file.display())).collect::<Vec<_>>()
+            banned
+                .iter()
+                .filter(move |w| text.contains(**w))
+                .map(move |w| format!("{} holds `{w}`", file.display()))
+                .collect::<Vec<_>>()
         })
         .collect();
     assert!(found.is_empty(), "{}", found.join("\n"));
@@ -113,6 +129,10 @@ fn every_rule_has_a_page_and_a_flow_that_fires_it() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     for rule in flow_engine::check::RULES {
         assert!(here.join("../docs/rules").join(format!("{}.md", rule.name)).is_file(), "no page for `{}`", rule.name);
-        assert!(here.join("tests/fixtures/err").join(format!("{}.yaml", rule.name)).is_file(), "no fixture for `{}`", rule.name);
+        assert!(
+            here.join("tests/fixtures/err").join(format!("{}.yaml", rule.name)).is_file(),
+            "no fixture for `{}`",
+            rule.name
+        );
     }
 }

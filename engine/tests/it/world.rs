@@ -1,17 +1,18 @@
-//! A world for runs in tests: scripted models and people, a hashing embedder, no sandbox, and a clock that does not wait.
+//! A world for runs in tests: scripted models and people, a hashing embedder, and no sandbox.
 
-use crate::checks::listing;
+use crate::harness::{Ran, listing, play_given};
 use flow_engine::check::check;
 use flow_engine::check::flow::CheckedFlow;
+<<<<<<< HEAD
 use flow_engine::journal::{Error, Event, Journal, Memory, Record};
+=======
+>>>>>>> cli
 use flow_engine::model::scripted::{HashingEmbedder, Rule, Scripted, ScriptedPeople};
-use flow_engine::report::Report;
 use flow_engine::run::ports::{ExecuteJob, Executor, Ports};
-use flow_engine::run::{Cancel, Given, Models, Options, RunState, prepare, run};
+use flow_engine::run::{Given, Options};
 use futures::future::{BoxFuture, FutureExt, ready};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::Arc;
 
 /// An executor that runs no programs; a rule holds when its module says so: `ok` does, all else is the reason.
@@ -28,6 +29,7 @@ impl Executor for NoSandbox {
     }
 }
 
+<<<<<<< HEAD
 /// What came of a run, and all that was recorded.
 pub(crate) struct Ran {
     pub(crate) report: Report,
@@ -62,11 +64,9 @@ impl Kept {
     }
 }
 
+=======
+>>>>>>> cli
 impl Ran {
-    pub(crate) fn outcome(&self) -> &str {
-        self.report.outcome.map_or("none", |outcome| outcome.as_str())
-    }
-
     /// The name and place of the error.
     pub(crate) fn error(&self) -> (&str, &str) {
         self.report.error.as_ref().map_or(("", ""), |error| (error.name.as_str(), error.at.as_str()))
@@ -74,13 +74,6 @@ impl Ran {
 
     pub(crate) fn output(&self, name: &str) -> Value {
         self.report.outputs.as_ref().map(|outputs| outputs[name].clone()).unwrap_or_default()
-    }
-
-    pub(crate) fn value(&self, path: &str) -> Option<&Value> {
-        self.records.iter().find_map(|record| match &record.event {
-            Event::NodeDone { path: at, value, .. } if at == path => Some(&**value),
-            _ => None,
-        })
     }
 }
 
@@ -113,26 +106,11 @@ pub(crate) fn ports(model: Arc<dyn flow_engine::run::ports::Model>) -> Ports {
     }
 }
 
-/// So many jobs, and a model where a flow names none.
-pub(crate) fn jobs(jobs: usize) -> Options {
-    let models = Models { fallback: Some("test/scripted".to_owned()), ..Models::default() };
-    Options { jobs, models, ..Options::default() }
-}
-
-/// Waits for a future on a clock that jumps over every wait.
-pub(crate) fn paused<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(future)
-}
-
-pub(crate) fn record(value: &Value) -> Map<String, Value> {
-    value.as_object().cloned().unwrap_or_default()
-}
-
 /// Runs a flow that is given nothing.
 pub(crate) fn play(flow: &CheckedFlow, ports: &Ports, options: &Options) -> Ran {
     play_given(flow, &Given::default(), ports, options, &mut |_, _| {})
 }
+<<<<<<< HEAD
 
 /// Runs a flow to its end.
 pub(crate) fn play_given(
@@ -150,3 +128,5 @@ pub(crate) fn play_given(
     let report = paused(async { run(flow, &given, ports, options, &Cancel::default(), &mut journal, observe).await });
     journal.ran(report)
 }
+=======
+>>>>>>> cli

@@ -16,7 +16,7 @@ pub(crate) fn toolchain(args: &ToolchainArgs) -> Result<ExitCode, Failure> {
         ToolchainCommand::Install { language, from } => {
             let language = parse(language)?;
             let origin = from.as_deref().map_or(Origin::Registry, Origin::File);
-            sandbox.setup(language, origin, &mut |step| wire::setup_note(language, &step)).map_err(failed)?;
+            sandbox.setup(language, origin, &mut |step| render::setting_up(language, &step)).map_err(failed)?;
             render::note(format_args!("{language} is ready"));
         }
         ToolchainCommand::Remove { language } => {

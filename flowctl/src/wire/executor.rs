@@ -1,10 +1,10 @@
 //! The engine's executor: flowctl's sandbox behind the port, with toolchains set up on first use.
 
-use crate::render;
 use flow_engine::run::ports::{Compare, ExecuteJob, Executor, JobInput};
 use flow_engine::value::Value;
 use flow_sandbox::{
-    Answer, Cancel, Comparison, Error, Language, Limits, Origin, Progress, Report, Sandbox, Source, Stop, Task, Test, TestReport,
+    Answer, Cancel, Comparison, Error, Language, Limits, Origin, Progress, Report, Sandbox, Source, Stop, Task, Test,
+    TestReport,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -12,7 +12,6 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-
 
 /// Where toolchains are kept: `FLOWCTL_CACHE`, else the user's cache folder.
 pub(crate) fn cache_folder() -> PathBuf {
@@ -34,11 +33,15 @@ struct Inner {
     sandbox: Mutex<Option<Arc<Sandbox>>>,
     ready: Mutex<BTreeSet<Language>>,
     offline: bool,
+    on_setup: OnSetup,
 }
 
+/// Told what a set-up is doing: it may take minutes, once.
+pub(crate) type OnSetup = fn(Language, &Progress);
+
 impl Judge {
-    pub(crate) fn new(offline: bool) -> Self {
-        Self { inner: Arc::new(Inner { sandbox: Mutex::new(None), ready: Mutex::default(), offline }) }
+    pub(crate) fn new(offline: bool, on_setup: OnSetup) -> Self {
+        Self { inner: Arc::new(Inner { sandbox: Mutex::new(None), ready: Mutex::default(), offline, on_setup }) }
     }
 
     /// Judges a task in this thread, its toolchain set up first.
@@ -63,22 +66,11 @@ impl Judge {
         let mut ready = self.inner.ready.lock().unwrap_or_else(PoisonError::into_inner);
         if !ready.contains(&language) {
             let origin = if self.inner.offline { Origin::Cache } else { Origin::Registry };
-            sandbox.setup(language, origin, &mut |step| setup_note(language, &step))?;
+            sandbox.setup(language, origin, &mut |step| (self.inner.on_setup)(language, &step))?;
             ready.insert(language);
         }
         Ok(sandbox)
     }
-}
-
-/// Says what a set-up is doing: it may take minutes, once.
-pub(crate) fn setup_note(language: Language, step: &Progress) {
-    let text = match step {
-        Progress::Waiting => "another process sets it up; waiting".to_owned(),
-        Progress::Fetching { package, bytes } => format!("fetching {package} ({} MB), once", bytes / 1_000_000),
-        Progress::Unpacking => "unpacking".to_owned(),
-        Progress::Compiling { step, of } => format!("compiling, step {step} of {of}: about a minute each, once"),
-    };
-    render::note(format_args!("{language}: {text}"));
 }
 
 /// Ends the work when whoever waits for it is gone.
@@ -120,7 +112,8 @@ impl Executor for Judge {
         self.blocking(move |judge, cancel| {
             let sandbox = judge.ready(Language::Wasm).map_err(|e| e.to_string())?;
             let checker = Source::new(Language::Wasm, module);
-            let Answer { holds, reason } = sandbox.ask(&checker, question.as_bytes(), cancel).map_err(|e| e.to_string())?;
+            let Answer { holds, reason } =
+                sandbox.ask(&checker, question.as_bytes(), cancel).map_err(|e| e.to_string())?;
             Ok(if holds { Ok(()) } else { Err(reason) })
         })
         .boxed()

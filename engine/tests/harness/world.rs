@@ -1,0 +1,64 @@
+//! A run in a world whose answers are known, on a clock that does not wait.
+
+use flow_engine::check::flow::CheckedFlow;
+use flow_engine::journal::{Event, Memory, Record};
+use flow_engine::report::Report;
+use flow_engine::run::ports::Ports;
+use flow_engine::run::{Cancel, Given, Models, Options, RunState, prepare, run};
+use serde_json::{Map, Value};
+use std::future::Future;
+
+/// What came of a run, and all that was recorded.
+pub(crate) struct Ran {
+    pub(crate) report: Report,
+    pub(crate) records: Vec<Record>,
+}
+
+impl Ran {
+    /// How it ended.
+    pub(crate) fn outcome(&self) -> &str {
+        self.report.outcome.map_or("none", |outcome| outcome.as_str())
+    }
+
+    /// What a node came to.
+    pub(crate) fn value(&self, path: &str) -> Option<&Value> {
+        self.records.iter().find_map(|record| match &record.event {
+            Event::NodeDone { path: at, value, .. } if at == path => Some(&**value),
+            _ => None,
+        })
+    }
+}
+
+/// So many jobs, and a model where a flow names none.
+pub(crate) fn jobs(jobs: usize) -> Options {
+    let models = Models { fallback: Some("test/scripted".to_owned()), ..Models::default() };
+    Options { jobs, models, ..Options::default() }
+}
+
+/// Waits for a future on a clock that jumps over every wait.
+pub(crate) fn paused<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime").block_on(future)
+}
+
+/// The fields of a record; none of anything else.
+pub(crate) fn record(value: &Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap_or_default()
+}
+
+/// Runs a flow to its end.
+pub(crate) fn play_given(
+    flow: &CheckedFlow,
+    given: &Given,
+    ports: &Ports,
+    options: &Options,
+    observe: &mut (dyn FnMut(&Record, &RunState<'_>) + Send),
+) -> Ran {
+    let given = match prepare(flow, given) {
+        Ok(given) => given,
+        Err(error) => return Ran { report: Report::refused("", error), records: Vec::new() },
+    };
+    let mut journal = Memory::default();
+    let report = paused(async { run(flow, &given, ports, options, &Cancel::default(), &mut journal, observe).await });
+    Ran { report: report.expect("memory does not fail"), records: journal.records().to_vec() }
+}
