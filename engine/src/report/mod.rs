@@ -187,6 +187,10 @@ impl Report {
         let node = self.node(path, verb, now);
         node.ms = now - node.began_ms;
         node.outcome = outcome;
+        // An item is first heard of by a call, which may be a judge's.
+        if node.verb != verb {
+            verb.clone_into(&mut node.verb);
+        }
     }
 
     /// The node of that path, which begins now when it has not begun.

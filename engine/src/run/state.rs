@@ -229,7 +229,12 @@ impl<'f> RunState<'f> {
         };
         match &work.step {
             Step::Call(call) => {
-                let reserved = if work.attempt == 1 { call.worst_cost() } else { Cost::default() };
+                // Attempts are not calls; and tokens are estimated only for those who count them.
+                let reserved = match work.attempt {
+                    1 if self.counts_tokens(id) => call.worst_cost(),
+                    1 => Cost { calls: 1, ..Cost::default() },
+                    _ => Cost::default(),
+                };
                 let mut later = false;
                 for budget in self.frames.budgets(id) {
                     match budget.affords(&reserved) {

@@ -252,7 +252,7 @@ impl<'f> RunState<'f> {
     }
 
     /// Whether a budget around must know the most tokens of an answer.
-    pub(super) fn counts_tokens(&self, id: FrameId) -> bool {
+    pub(in crate::run) fn counts_tokens(&self, id: FrameId) -> bool {
         self.frames.budgets(id).any(Budget::counts_tokens)
     }
 }
