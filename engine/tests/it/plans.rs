@@ -1,7 +1,6 @@
 //! What a plan shows: steps, waves, edges and what made them, calls.
 
-use crate::checks::check_vector;
-use crate::vectors::vectors;
+use crate::harness::{check_vector, vectors};
 use flow_engine::check::{CheckedFlow, check};
 use flow_engine::plan::bound::Known;
 use flow_engine::plan::{Graph, Plan, build};

@@ -1,11 +1,7 @@
 //! Attempts, waits, limits and ends of a run, against a clock that jumps over every wait.
 
-<<<<<<< HEAD
-use crate::world::{Kept, Ran, flow, flow_with, jobs, paused, play, ports, scripted};
-=======
-use crate::harness::{Ran, jobs, paused};
+use crate::harness::{Kept, Ran, jobs, paused};
 use crate::world::{flow, flow_with, play, ports, scripted};
->>>>>>> cli
 use flow_engine::check::flow::{CheckedFlow, Price};
 use flow_engine::journal::Event;
 use flow_engine::model::scripted::ScriptedPeople;

@@ -1,15 +1,9 @@
 //! What holds of every run: a journal folded again makes the same state and the same commands, budgets are bounds, and
 //! whatever a model says, a run ends with a name.
 
-<<<<<<< HEAD
-use crate::bounds::bound_of;
-use crate::vectors::runnable;
-use crate::world::{Ran, flow, jobs, play_given, ports};
-=======
-use crate::harness::{Ran, jobs, play_given};
+use crate::harness::{Ran, bound_of, jobs, play_given};
 use crate::vectors::{runnable, world};
 use crate::world::{flow, ports};
->>>>>>> cli
 use flow_engine::check::flow::CheckedFlow;
 use flow_engine::journal::{Event, Record};
 use flow_engine::report::Report;
@@ -106,19 +100,6 @@ fn within_the_plan(flow: &CheckedFlow, given: &Given, report: &Report) -> Result
 }
 
 #[test]
-<<<<<<< HEAD
-=======
-fn no_vector_makes_more_or_fewer_calls_than_its_plan_says() {
-    for vector in runnable() {
-        let (_, ports) = world(&vector);
-        let (ran, _) = watched(&vector.flow, &vector.given, &ports, &jobs(2));
-        within_the_plan(&vector.flow, &vector.given, &ran.report)
-            .unwrap_or_else(|error| panic!("{}: {error}", vector.name));
-    }
-}
-
-#[test]
->>>>>>> cli
 fn records_are_read_back_as_they_were_written() {
     for vector in runnable() {
         let (_, ports) = world(&vector);

@@ -3,10 +3,6 @@
 use crate::harness::{Ran, listing, play_given};
 use flow_engine::check::check;
 use flow_engine::check::flow::CheckedFlow;
-<<<<<<< HEAD
-use flow_engine::journal::{Error, Event, Journal, Memory, Record};
-=======
->>>>>>> cli
 use flow_engine::model::scripted::{HashingEmbedder, Rule, Scripted, ScriptedPeople};
 use flow_engine::run::ports::{ExecuteJob, Executor, Ports};
 use flow_engine::run::{Given, Options};
@@ -29,43 +25,6 @@ impl Executor for NoSandbox {
     }
 }
 
-<<<<<<< HEAD
-/// What came of a run, and all that was recorded.
-pub(crate) struct Ran {
-    pub(crate) report: Report,
-    pub(crate) records: Vec<Record>,
-    /// How many records each write had.
-    pub(crate) writes: Vec<usize>,
-}
-
-/// A journal in memory that knows its writes.
-#[derive(Default)]
-pub(crate) struct Kept {
-    memory: Memory,
-    writes: Vec<usize>,
-}
-
-impl Journal for Kept {
-    fn append(&mut self, records: &[Record]) -> Result<(), Error> {
-        self.writes.push(records.len());
-        self.memory.append(records)
-    }
-
-    fn read(&self) -> Result<Vec<Record>, Error> {
-        self.memory.read()
-    }
-}
-
-impl Kept {
-    /// What came of the run that was kept.
-    pub(crate) fn ran(self, report: Result<Report, Error>) -> Ran {
-        let records = self.memory.records().to_vec();
-        Ran { report: report.expect("memory does not fail"), records, writes: self.writes }
-    }
-}
-
-=======
->>>>>>> cli
 impl Ran {
     /// The name and place of the error.
     pub(crate) fn error(&self) -> (&str, &str) {
@@ -110,23 +69,3 @@ pub(crate) fn ports(model: Arc<dyn flow_engine::run::ports::Model>) -> Ports {
 pub(crate) fn play(flow: &CheckedFlow, ports: &Ports, options: &Options) -> Ran {
     play_given(flow, &Given::default(), ports, options, &mut |_, _| {})
 }
-<<<<<<< HEAD
-
-/// Runs a flow to its end.
-pub(crate) fn play_given(
-    flow: &CheckedFlow,
-    given: &Given,
-    ports: &Ports,
-    options: &Options,
-    observe: &mut (dyn FnMut(&Record, &RunState<'_>) + Send),
-) -> Ran {
-    let given = match prepare(flow, given) {
-        Ok(given) => given,
-        Err(error) => return Kept::default().ran(Ok(Report::refused("", error))),
-    };
-    let mut journal = Kept::default();
-    let report = paused(async { run(flow, &given, ports, options, &Cancel::default(), &mut journal, observe).await });
-    journal.ran(report)
-}
-=======
->>>>>>> cli
