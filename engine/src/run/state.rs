@@ -29,8 +29,10 @@ pub struct RunState<'f> {
     indexes: HashMap<usize, Arc<BlockIndex<'f>>>,
     /// What may begin, in the order in which it begins.
     pub(super) queue: BTreeMap<Key, Entry>,
-    /// What asks the world now, by the path of the call.
+    /// What asks the world now, by the path of the call; waits for another attempt included.
     at_work: BTreeMap<String, FrameId>,
+    /// Works whose next attempt is due. They keep their places and what they reserved, so nothing may stand before them.
+    due: BTreeMap<Key, FrameId>,
     jobs: usize,
     /// How many of `jobs` are at work; a person takes no place.
     busy: usize,
@@ -93,6 +95,7 @@ impl<'f> RunState<'f> {
             indexes: HashMap::new(),
             queue: BTreeMap::new(),
             at_work: BTreeMap::new(),
+            due: BTreeMap::new(),
             jobs: 1,
             busy: 0,
             deadlines: BTreeMap::new(),
@@ -154,9 +157,10 @@ impl<'f> RunState<'f> {
             }
             Event::TimerFired { path, budget: true } => self.deadline_passed(path)?,
             Event::TimerFired { path, budget: false } => {
-                let id = self.end_work(path, event)?;
-                self.frames.work_mut(id).attempt += 1;
-                self.queue_work(id);
+                let id = self.working(path, event)?;
+                let work = self.frames.work_mut(id);
+                (work.stage, work.attempt) = (Stage::Due, work.attempt + 1);
+                self.due.insert(self.frames.get(id).key.clone(), id);
             }
             Event::BudgetExhausted { path, scope, what } => {
                 let id = self.take_head(path, event)?;
@@ -201,7 +205,13 @@ impl<'f> RunState<'f> {
     /// What is to be begun now, as the event to write before it begins; none while all places are taken, nothing is ready,
     /// or a call waits for another to be settled.
     pub fn next(&self) -> Option<Event> {
-        if self.ended || self.cancelled || self.busy >= self.jobs {
+        if self.ended || self.cancelled {
+            return None;
+        }
+        if let Some((_, id)) = self.due.first_key_value() {
+            return self.intention(*id);
+        }
+        if self.busy >= self.jobs {
             return None;
         }
         match self.queue.first_key_value()?.1 {
@@ -229,12 +239,14 @@ impl<'f> RunState<'f> {
         };
         match &work.step {
             Step::Call(call) => {
-                // Attempts are not calls; and tokens are estimated only for those who count them.
-                let reserved = match work.attempt {
-                    1 if self.counts_tokens(id) => call.worst_cost(),
-                    1 => Cost { calls: 1, ..Cost::default() },
-                    _ => Cost::default(),
-                };
+                let request = Arc::clone(&call.request);
+                // An attempt is no call, and what the call reserved stands.
+                if work.attempt > 1 {
+                    return Some(Event::CallSent { path, attempt: work.attempt, request, reserved: Cost::default() });
+                }
+                // Tokens are estimated for those who count them.
+                let reserved =
+                    if self.counts_tokens(id) { call.worst_cost() } else { Cost { calls: 1, ..Cost::default() } };
                 let mut later = false;
                 for budget in self.frames.budgets(id) {
                     match budget.affords(&reserved) {
@@ -243,8 +255,7 @@ impl<'f> RunState<'f> {
                         Afford::Never(what) => return refused(&budget.scope, what),
                     }
                 }
-                let request = Arc::clone(&call.request);
-                (!later).then(|| Event::CallSent { path: path.clone(), attempt: work.attempt, request, reserved })
+                (!later).then(|| Event::CallSent { path: path.clone(), attempt: 1, request, reserved })
             }
             Step::Ask(_) | Step::Embed(_) | Step::Rule(_) | Step::Execute(_) => {
                 let expired = self.frames.budgets(id).find(|budget| budget.expired);
@@ -267,12 +278,21 @@ impl<'f> RunState<'f> {
         self.begin_flow(None, Key::new(), String::new(), self.flow.root, inputs, params);
     }
 
-    /// Takes the head of the queue, which must be the work that the event is about.
+    /// Takes what is to begin next, which must be the work that the event is about.
     fn take_head(&mut self, path: &str, event: &Event) -> Result<FrameId, Diverged> {
-        match self.queue.first_key_value() {
-            Some((_, Entry::Send(id))) if self.site(*id) == path && fits(event, &self.frames.work(*id).step) => {
-                let id = *id;
-                self.queue.pop_first();
+        let again = self.due.first_key_value().map(|(_, id)| *id);
+        let head = again.or_else(|| match self.queue.first_key_value() {
+            Some((_, Entry::Send(id))) => Some(*id),
+            Some((_, Entry::Node { .. } | Entry::Next(_))) | None => None,
+        });
+        let refused = again.is_some() && matches!(event, Event::BudgetExhausted { .. });
+        match head {
+            Some(id) if self.site(id) == path && fits(event, &self.frames.work(id).step) && !refused => {
+                if again.is_some() {
+                    self.due.pop_first();
+                } else {
+                    self.queue.pop_first();
+                }
                 Ok(id)
             }
             _ => Err(Diverged(format!("`{path}` is not what begins next"))),
@@ -282,9 +302,11 @@ impl<'f> RunState<'f> {
     fn begin_head(&mut self, path: &str, event: &Event) -> Result<FrameId, Diverged> {
         let id = self.take_head(path, event)?;
         let work = self.frames.work_mut(id);
+        if work.stage == Stage::Queued {
+            self.busy += work.step.places();
+            self.at_work.insert(path.to_owned(), id);
+        }
         work.stage = Stage::Running;
-        self.busy += work.step.places();
-        self.at_work.insert(path.to_owned(), id);
         Ok(id)
     }
 
@@ -307,6 +329,7 @@ impl<'f> RunState<'f> {
     /// Takes a work out of those that are at work.
     fn leave(&mut self, path: &str, id: FrameId) {
         self.at_work.remove(path);
+        self.due.remove(&self.frames.get(id).key);
         let work = self.frames.work_mut(id);
         work.stage = Stage::Queued;
         self.busy -= work.step.places();
@@ -437,7 +460,7 @@ impl<'f> RunState<'f> {
             .iter()
             .filter(|(_, id)| {
                 let work = self.frames.work(**id);
-                now || work.stage == Stage::Waiting || matches!(work.step, Step::Ask(_))
+                now || matches!(work.stage, Stage::Waiting | Stage::Due) || matches!(work.step, Step::Ask(_))
             })
             .map(|(path, _)| path.clone())
             .collect();
@@ -475,6 +498,7 @@ impl<'f> RunState<'f> {
             self.dropped.push(Effect::Deadline(scope));
         }
         self.at_work.clear();
+        self.due.clear();
         self.queue.clear();
         self.emit(Event::RunDone { outcome, outputs, error });
     }

@@ -283,6 +283,54 @@ outputs: { n: $( a | select | list | length ) }
     assert_eq!(ran.report.spend.prompt_tokens + ran.report.spend.completion_tokens, 99);
 }
 
+/// A first answer that is sent back, and a first attempt that does not get through.
+struct Stumbling;
+
+impl Model for Stumbling {
+    fn ask<'a>(
+        &'a self,
+        site: &'a CallSite,
+        _request: &'a Request,
+        _on_text: &'a (dyn Fn(&str) + Send + Sync),
+    ) -> BoxFuture<'a, Result<Response, CallError>> {
+        Box::pin(async move {
+            let (after, text, tokens) = match (site.path.as_str(), site.attempt) {
+                ("a", _) => (1, "junk", 60),
+                ("b", 1) => {
+                    let message = "it broke".to_owned();
+                    return Err(CallError { name: ErrorName::Network, message, retry_after: None });
+                }
+                _ => (1, "{\"n\": 1}", 10),
+            };
+            tokio::time::sleep(Duration::from_secs(after)).await;
+            let usage = Some(Usage { prompt_tokens: 1, completion_tokens: tokens });
+            Ok(Response { text: text.to_owned(), truncated: false, usage, schema_enforced: false, model: None })
+        })
+    }
+}
+
+#[test]
+fn a_call_that_waits_for_room_does_not_stand_in_the_way_of_one_that_is_tried_again() {
+    // The re-ask of `a` does not fit beside what `b` has reserved, and `b` has an attempt to make before it lets go.
+    let text = r#"
+flow: t
+budget: { tokens: 260 }
+defaults: { prompt: { max_tokens: 100 } }
+nodes:
+  a: { prompt: { user: x, returns: { n: integer }, repair: 1 } }
+  b: { prompt: { user: x } }
+outputs: { n: $a.n }
+"#;
+    let ran = play(&flow(text), &ports(Arc::new(Stumbling)), &jobs(2));
+    assert_eq!((ran.outcome(), ran.output("n")), ("accepted", json!(1)), "{:?}", ran.report.error);
+    let sent = |wanted: &str, nth: u32| {
+        ran.records.iter().position(|record| {
+            matches!(&record.event, Event::CallSent { path, attempt, .. } if path == wanted && *attempt == nth)
+        })
+    };
+    assert!(sent("a~1", 1) > sent("b", 2), "the re-ask waited for room");
+}
+
 #[test]
 fn money_is_counted_by_price_and_an_unknown_price_refuses_to_start() {
     let text = "flow: t\nbudget: { usd: 1 }\nnodes: { a: { prompt: { user: x, model: x/y, max_tokens: 10 } } }";

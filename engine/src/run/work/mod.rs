@@ -120,6 +120,8 @@ pub(super) enum Stage {
     Running,
     /// It waits for its next attempt.
     Waiting,
+    /// Its next attempt is due.
+    Due,
 }
 
 impl Step<'_> {
