@@ -64,7 +64,7 @@ pub async fn run(
     journal: &mut dyn Journal,
     observe: &mut (dyn FnMut(&Record, &RunState<'_>) + Send),
 ) -> Result<Report, journal::Error> {
-    if let Err(error) = models::check(flow, &options.models, &options.prices) {
+    if let Err(error) = models::check(flow, &options.models, &options.prices, &*ports.model) {
         return Ok(Report::refused(&flow.flows[flow.root].name, error));
     }
     let mut asked = cancel.0.subscribe();
