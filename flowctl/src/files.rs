@@ -22,13 +22,17 @@ pub(crate) struct FlowFile {
 impl FlowFile {
     /// Reads a flow file.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let bytes = std::fs::read(path).map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
-        let text = String::from_utf8(bytes).map_err(|_| Failure::usage(format!("`{}` is not UTF-8 text", path.display())))?;
+        let bytes = std::fs::read(path)
+            .map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
+        let text =
+            String::from_utf8(bytes).map_err(|_| Failure::usage(format!("`{}` is not UTF-8 text", path.display())))?;
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let parent = path.parent().unwrap_or(Path::new(""));
         let folder = if parent.as_os_str().is_empty() { String::new() } else { format!("{}/", parent.display()) };
         let root = if parent.as_os_str().is_empty() { PathBuf::from(".") } else { parent.to_owned() };
-        let root = root.canonicalize().map_err(|e| Failure::usage(format!("can't read `{}`: {}", root.display(), reason(&e))))?;
+        let root = root
+            .canonicalize()
+            .map_err(|e| Failure::usage(format!("can't read `{}`: {}", root.display(), reason(&e))))?;
         Ok(Self { name, text, folder, files: Folder { root } })
     }
 }

@@ -42,7 +42,8 @@ fn split(written: &str, flag: &str) -> Result<(String, String), Failure> {
 }
 
 fn from_path(path: &Path) -> Result<Given, Failure> {
-    let about = std::fs::metadata(path).map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
+    let about = std::fs::metadata(path)
+        .map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
     if about.is_dir() {
         if !problem::is_package(path) {
             return Err(Failure::usage(format!("`{}` is no problem package: it has no problem.yaml", path.display())));
@@ -50,10 +51,17 @@ fn from_path(path: &Path) -> Result<Given, Failure> {
         return Ok(Given::Value(Problem::open(path)?.public_value()));
     }
     if about.len() > LARGEST_INPUT {
-        return Err(Failure::usage(format!("`{}` has {} MiB; {} MiB at most", path.display(), about.len() >> 20, LARGEST_INPUT >> 20)));
+        return Err(Failure::usage(format!(
+            "`{}` has {} MiB; {} MiB at most",
+            path.display(),
+            about.len() >> 20,
+            LARGEST_INPUT >> 20
+        )));
     }
-    let bytes = std::fs::read(path).map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
-    let text = String::from_utf8(bytes).map_err(|_| Failure::usage(format!("`{}` is not UTF-8 text", path.display())))?;
+    let bytes =
+        std::fs::read(path).map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| Failure::usage(format!("`{}` is not UTF-8 text", path.display())))?;
     let broken = |what: &str, why: String| Failure::usage(format!("`{}` is not {what}: {why}", path.display()));
     let value: Value = match path.extension().and_then(|e| e.to_str()) {
         Some("json") => serde_json::from_str(&text).map_err(|e| broken("JSON", e.to_string()))?,

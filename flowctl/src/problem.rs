@@ -104,8 +104,9 @@ impl Problem {
             public_tests: tests(&folder.join("data").join("sample"))?,
             secret_tests: tests(&folder.join("data").join("secret"))?,
             limits: Limits { time_s, memory_mib: limits.memory },
-            comparison: flags(manifest.validator_flags.as_deref().unwrap_or_default())
-                .map_err(|flag| Failure::usage(format!("`{}` has an unknown validator flag `{flag}`", manifest_path.display())))?,
+            comparison: flags(manifest.validator_flags.as_deref().unwrap_or_default()).map_err(|flag| {
+                Failure::usage(format!("`{}` has an unknown validator flag `{flag}`", manifest_path.display()))
+            })?,
             submissions,
         })
     }
@@ -169,20 +170,29 @@ fn manifest_name(name: Option<Value>) -> Option<String> {
     match name? {
         Value::String(name) => Some(name),
         // One name a language.
-        Value::Object(names) => names.get("en").or_else(|| names.values().next()).and_then(Value::as_str).map(str::to_owned),
+        Value::Object(names) => {
+            names.get("en").or_else(|| names.values().next()).and_then(Value::as_str).map(str::to_owned)
+        }
         _ => None,
     }
 }
 
 fn statement(folder: &Path) -> Result<String, Failure> {
-    let candidates = ["statement.md", "problem_statement/problem.en.md", "problem_statement/problem.md", "problem_statement/problem.en.tex", "problem_statement/problem.tex"];
+    let candidates = [
+        "statement.md",
+        "problem_statement/problem.en.md",
+        "problem_statement/problem.md",
+        "problem_statement/problem.en.tex",
+        "problem_statement/problem.tex",
+    ];
     for candidate in candidates {
         let path = folder.join(candidate);
         if path.is_file() {
             return read(&path);
         }
     }
-    Err(Failure::usage(format!("`{}` has no statement", folder.display())).hint(format!("one of: {}", candidates.join(", "))))
+    Err(Failure::usage(format!("`{}` has no statement", folder.display()))
+        .hint(format!("one of: {}", candidates.join(", "))))
 }
 
 /// `.timelimit`, as judges write it beside the manifest.
@@ -240,7 +250,8 @@ fn flags(written: &str) -> Result<Comparison, String> {
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let read = std::fs::read_dir(folder).map_err(|e| Failure::usage(format!("can't read `{}`: {}", folder.display(), reason(&e))))?;
+    let read = std::fs::read_dir(folder)
+        .map_err(|e| Failure::usage(format!("can't read `{}`: {}", folder.display(), reason(&e))))?;
     let mut paths: Vec<PathBuf> = read.filter_map(|entry| entry.ok().map(|e| e.path())).collect();
     paths.sort();
     Ok(paths)
@@ -251,7 +262,8 @@ fn file_name(path: &Path) -> String {
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    let bytes = std::fs::read(path).map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
+    let bytes =
+        std::fs::read(path).map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

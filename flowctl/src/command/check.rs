@@ -21,7 +21,11 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
             Format::Json => all.extend(render::findings_json(&checked.found, &checked.sources, &file.folder)),
             Format::Human => {
                 let text = render::findings_human(&checked.found, &checked.sources, &file.folder);
-                if args.flows.len() > 1 { render::out(format_args!("{}: {text}", path.display())) } else { render::out(text) }
+                if args.flows.len() > 1 {
+                    render::out(format_args!("{}: {text}", path.display()))
+                } else {
+                    render::out(text)
+                }
             }
         }
     }

@@ -68,10 +68,14 @@ pub(crate) fn judge(args: &JudgeArgs) -> Result<ExitCode, Failure> {
         jobs.extend(given.into_iter().map(|submission| Job { problem, submission }));
     }
     if jobs.is_empty() {
-        return Err(Failure::usage(format!("`{}` has no submissions", args.problem.display())).hint("name programs after it"));
+        return Err(
+            Failure::usage(format!("`{}` has no submissions", args.problem.display())).hint("name programs after it")
+        );
     }
     let judged = judge_all(args, &jobs);
-    let wrong = judged.iter().any(|j| j.held() == Some(false) || (j.held().is_none() && j.verdict() != Some(Verdict::Accepted)));
+    let wrong = judged
+        .iter()
+        .any(|j| j.held() == Some(false) || (j.held().is_none() && j.verdict() != Some(Verdict::Accepted)));
     let broken = judged.iter().any(|j| j.report.is_err());
     match args.format {
         Format::Human => render::out(render::verdicts_human(&judged)),
@@ -86,8 +90,10 @@ pub(crate) fn judge(args: &JudgeArgs) -> Result<ExitCode, Failure> {
 
 fn problems(path: &Path) -> Result<Vec<Problem>, Failure> {
     if path.is_file() {
-        let text = std::fs::read_to_string(path).map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
-        let value: Value = serde_json::from_str(&text).map_err(|e| Failure::usage(format!("`{}` is not JSON: {e}", path.display())))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
+        let value: Value = serde_json::from_str(&text)
+            .map_err(|e| Failure::usage(format!("`{}` is not JSON: {e}", path.display())))?;
         let problem = Problem::from_json(&value);
         return Ok(vec![problem.ok_or_else(|| Failure::usage(format!("`{}` has no `public_tests`", path.display())))?]);
     }
@@ -122,7 +128,9 @@ fn judge_all(args: &JudgeArgs, jobs: &[Job<'_>]) -> Vec<Judged> {
     std::thread::scope(|scope| {
         for _ in 0..threads.min(jobs.len()) {
             scope.spawn(|| {
-                while let Some((index, job)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, jobs.get(i)?))) {
+                while let Some((index, job)) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, jobs.get(i)?)))
+                {
                     let judged = judge_one(&judge, args, job);
                     render::judged(&judged, index + 1, jobs.len());
                     done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, judged));
@@ -144,7 +152,9 @@ fn judge_one(judge: &Judge, args: &JudgeArgs, job: &Job<'_>) -> Judged {
         (_, Err(e)) => Err(format!("can't read it: {}", reason(&e))),
         (Some(language), Ok(code)) => {
             let stop = if args.stop_first_failure { Stop::FirstFailure } else { Stop::Never };
-            judge.judge(&task(job.problem, Source::new(language, code), stop), &Cancel::new(), &mut |_| ()).map_err(|e| e.to_string())
+            judge
+                .judge(&task(job.problem, Source::new(language, code), stop), &Cancel::new(), &mut |_| ())
+                .map_err(|e| e.to_string())
         }
     };
     let expected = (!folder.is_empty()).then(|| folder.clone());
@@ -153,10 +163,14 @@ fn judge_one(judge: &Judge, args: &JudgeArgs, job: &Job<'_>) -> Judged {
 
 fn task(problem: &Problem, source: Source, stop: Stop) -> Task {
     let tests = problem.public_tests.iter().chain(&problem.secret_tests);
-    let tests = tests.map(|t| Test { name: Some(t.name.clone()), input: t.input.clone(), expected: Some(t.output.clone()) }).collect();
+    let tests = tests
+        .map(|t| Test { name: Some(t.name.clone()), input: t.input.clone(), expected: Some(t.output.clone()) })
+        .collect();
     let flags = problem.comparison;
-    let float = (flags.float_absolute.is_some() || flags.float_relative.is_some())
-        .then(|| Tolerance { absolute: flags.float_absolute.unwrap_or(0.0), relative: flags.float_relative.unwrap_or(0.0) });
+    let float = (flags.float_absolute.is_some() || flags.float_relative.is_some()).then(|| Tolerance {
+        absolute: flags.float_absolute.unwrap_or(0.0),
+        relative: flags.float_relative.unwrap_or(0.0),
+    });
     let comparison = if flags.space_change_sensitive {
         Comparison::Exact
     } else {

@@ -27,18 +27,16 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         && flow.flows[flow.root].outputs.iter().all(|(name, _)| name != output)
     {
         let known: Vec<&str> = flow.flows[flow.root].outputs.iter().map(|(n, _)| n.as_str()).collect();
-        return Err(Failure::usage(format!("the flow has no output `{output}`")).hint(format!("its outputs: {}", known.join(", "))));
+        return Err(Failure::usage(format!("the flow has no output `{output}`"))
+            .hint(format!("its outputs: {}", known.join(", "))));
     }
     let replay = args.replay.as_deref().map(wire::cassette).transpose()?;
     let mut models = wire::models(&config, &flow, &args.models)?;
     if let (Some(cassette), true) = (&replay, args.models.is_empty()) {
         models.every = cassette.only_model().map(str::to_owned);
     }
-    let options = Options {
-        jobs: args.jobs.or(config.defaults.jobs).unwrap_or(JOBS),
-        models,
-        prices: wire::prices(&config),
-    };
+    let options =
+        Options { jobs: args.jobs.or(config.defaults.jobs).unwrap_or(JOBS), models, prices: wire::prices(&config) };
     let prepared = given(&flow, &args.given, args.seed)?.and_then(|given| run::prepare(&flow, &given));
     let prepared = match prepared {
         Ok(prepared) => prepared,
@@ -56,7 +54,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         .map_err(|e| Failure::environment(format!("can't start: {e}")))?;
     let report = runtime.block_on(async {
         tokio::spawn(stop_on_signal(cancel.clone()));
-        run::run(&flow, &prepared, &ports, &options, &cancel, &mut journal, &mut |record, _| progress.show(record)).await
+        run::run(&flow, &prepared, &ports, &options, &cancel, &mut journal, &mut |record, _| progress.show(record))
+            .await
     });
     // A guest that was told to stop does so within a tick; nothing else is waited for.
     runtime.shutdown_background();
@@ -82,7 +81,11 @@ pub(crate) fn bound_of(flow: &CheckedFlow, prepared: &Prepared) -> Bound {
 }
 
 /// What the command line gives for inputs and params, read by their types.
-pub(crate) fn given(flow: &CheckedFlow, written: &crate::cli::Given, seed: u64) -> Result<Result<Given, RunError>, Failure> {
+pub(crate) fn given(
+    flow: &CheckedFlow,
+    written: &crate::cli::Given,
+    seed: u64,
+) -> Result<Result<Given, RunError>, Failure> {
     let def = &flow.flows[flow.root];
     let mut wrong = Vec::new();
     let mut read = |what: &str, fields: &[Field], (name, value): (String, Written), into: &mut Map<String, Value>| {

@@ -55,10 +55,14 @@ impl Progress {
                 self.priced &= priced;
                 self.finish(path, record.at_ms, "answered");
             }
-            Event::CallFailed { path, name, message, .. } => self.finish(path, record.at_ms, &format!("{name}: {message}")),
+            Event::CallFailed { path, name, message, .. } => {
+                self.finish(path, record.at_ms, &format!("{name}: {message}"))
+            }
             Event::WorkStarted { path, .. } => self.begin(path, &format!("{path} runs")),
             Event::WorkDone { path, value } => self.finish(path, record.at_ms, &verdict(value)),
-            Event::WorkFailed { path, name, message, .. } => self.finish(path, record.at_ms, &format!("{name}: {message}")),
+            Event::WorkFailed { path, name, message, .. } => {
+                self.finish(path, record.at_ms, &format!("{name}: {message}"))
+            }
             Event::Asked { path, question } => self.begin(path, &format!("{path} waits for a person: {question}")),
             Event::Answered { path, .. } => self.finish(path, record.at_ms, "answered"),
             Event::TimerSet { path, after_ms, budget: false } => {
@@ -76,7 +80,9 @@ impl Progress {
                 let scope = if scope.is_empty() { "the run" } else { scope };
                 self.line(record.at_ms, &format!("{path}: the budget of {what} of {scope} is spent"));
             }
-            Event::NodeFailed { path, error, .. } => self.line(record.at_ms, &format!("{path} failed: {}", error.message)),
+            Event::NodeFailed { path, error, .. } => {
+                self.line(record.at_ms, &format!("{path} failed: {}", error.message))
+            }
             Event::NodeSkipped { path, error: Some(error), .. } => {
                 self.line(record.at_ms, &format!("{path} is done without ({}: {})", error.name, error.message));
             }
@@ -106,7 +112,8 @@ impl Progress {
     fn begin(&mut self, path: &str, text: &str) {
         let Some(live) = &mut self.live else { return };
         if live.lines.len() < MOST_LINES {
-            let line = ProgressBar::new_spinner().with_style(style("  {msg} · {elapsed}")).with_message(text.to_owned());
+            let line =
+                ProgressBar::new_spinner().with_style(style("  {msg} · {elapsed}")).with_message(text.to_owned());
             let line = live.area.insert_before(&live.footer, line);
             line.enable_steady_tick(Duration::from_millis(500));
             live.lines.insert(path.to_owned(), line);

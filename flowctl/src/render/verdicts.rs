@@ -17,7 +17,11 @@ pub(crate) fn verdicts_human(judged: &[Judged]) -> String {
     for one in judged {
         let surprises = one.held() == Some(false) || (one.held().is_none() && one.verdict() != Some(Verdict::Accepted));
         if let (true, Ok(report)) = (surprises, &one.report) {
-            text.push_str(&format!("\n{}: {}\n", one.file.display(), report.message.as_deref().unwrap_or("no message")));
+            text.push_str(&format!(
+                "\n{}: {}\n",
+                one.file.display(),
+                report.message.as_deref().unwrap_or("no message")
+            ));
             if let Some(test) = report.tests.iter().find(|t| t.verdict.failed()) {
                 text.push_str(&shown(test));
             }
@@ -81,5 +85,10 @@ fn clipped(text: &str) -> Vec<String> {
     }
     let half = SHOWN_LINES / 2;
     let left_out = format!("… {} lines …", lines.len() - 2 * half);
-    lines[..half].iter().map(|l| short(l)).chain([left_out]).chain(lines[lines.len() - half..].iter().map(|l| short(l))).collect()
+    lines[..half]
+        .iter()
+        .map(|l| short(l))
+        .chain([left_out])
+        .chain(lines[lines.len() - half..].iter().map(|l| short(l)))
+        .collect()
 }

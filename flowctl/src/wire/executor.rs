@@ -3,7 +3,8 @@
 use flow_engine::run::ports::{Compare, ExecuteJob, Executor, JobInput};
 use flow_engine::value::Value;
 use flow_sandbox::{
-    Answer, Cancel, Comparison, Error, Language, Limits, Origin, Progress, Report, Sandbox, Source, Stop, Task, Test, TestReport,
+    Answer, Cancel, Comparison, Error, Language, Limits, Origin, Progress, Report, Sandbox, Source, Stop, Task, Test,
+    TestReport,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -111,7 +112,8 @@ impl Executor for Judge {
         self.blocking(move |judge, cancel| {
             let sandbox = judge.ready(Language::Wasm).map_err(|e| e.to_string())?;
             let checker = Source::new(Language::Wasm, module);
-            let Answer { holds, reason } = sandbox.ask(&checker, question.as_bytes(), cancel).map_err(|e| e.to_string())?;
+            let Answer { holds, reason } =
+                sandbox.ask(&checker, question.as_bytes(), cancel).map_err(|e| e.to_string())?;
             Ok(if holds { Ok(()) } else { Err(reason) })
         })
         .boxed()

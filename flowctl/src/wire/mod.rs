@@ -27,13 +27,17 @@ const CONFIG: &str = "flowctl.yaml";
 
 /// Reads `flowctl.yaml` from this folder or the nearest one above it that has one.
 pub(crate) fn config() -> Result<Config, Failure> {
-    let here = std::env::current_dir().map_err(|e| Failure::environment(format!("can't tell the current folder: {e}")))?;
+    let here =
+        std::env::current_dir().map_err(|e| Failure::environment(format!("can't tell the current folder: {e}")))?;
     let Some(path) = here.ancestors().map(|folder| folder.join(CONFIG)).find(|path| path.is_file()) else {
         return Ok(Config::default());
     };
-    let text = std::fs::read_to_string(&path).map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
-    serde_yaml::from_str(&text)
-        .map_err(|e| Failure::usage(format!("`{}`: {e}", path.display())).hint("`flowctl schema --config` prints what may stand there"))
+    let text = std::fs::read_to_string(&path)
+        .map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
+    serde_yaml::from_str(&text).map_err(|e| {
+        Failure::usage(format!("`{}`: {e}", path.display()))
+            .hint("`flowctl schema --config` prints what may stand there")
+    })
 }
 
 /// Where answers come from.
@@ -67,13 +71,19 @@ pub(crate) fn ports(
         }
         None => (http.clone(), Answers::Providers),
     };
-    let ports = Ports { model, executor: Arc::new(Judge::new(offline, render::setting_up)), people: Arc::new(Nobody), embedder: http };
+    let ports = Ports {
+        model,
+        executor: Arc::new(Judge::new(offline, render::setting_up)),
+        people: Arc::new(Nobody),
+        embedder: http,
+    };
     (ports, answers)
 }
 
 /// Reads a recording.
 pub(crate) fn cassette(path: &Path) -> Result<Cassette, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
     Cassette::parse(&text).map_err(|e| Failure::usage(format!("`{}` is no recording: {e}", path.display())))
 }
 
@@ -82,7 +92,12 @@ fn providers(config: &Config) -> Vec<Provider> {
     let environment = |name: &str| std::env::var(name).ok();
     let mut all: Vec<Provider> = KNOWN.iter().map(|known| Provider::known(known, &environment)).collect();
     for (name, given) in &config.providers {
-        let key = given.key_env.as_deref().and_then(environment).filter(|k| !k.trim().is_empty()).map(|k| k.trim().to_owned().into());
+        let key = given
+            .key_env
+            .as_deref()
+            .and_then(environment)
+            .filter(|k| !k.trim().is_empty())
+            .map(|k| k.trim().to_owned().into());
         if let Some(known) = all.iter_mut().find(|p| p.name == *name) {
             if let Some(base_url) = &given.base_url {
                 known.move_to(base_url);
@@ -120,7 +135,8 @@ pub(crate) fn models(config: &Config, flow: &CheckedFlow, given: &[String]) -> R
             None => (None, one.as_str()),
         };
         if !model.contains('/') {
-            return Err(Failure::usage(format!("`{model}` names no provider")).hint("write `-m provider/model`, as in `-m openai/gpt-4o`"));
+            return Err(Failure::usage(format!("`{model}` names no provider"))
+                .hint("write `-m provider/model`, as in `-m openai/gpt-4o`"));
         }
         match alias {
             None => models.every = Some(model.to_owned()),
@@ -141,7 +157,11 @@ pub(crate) fn models(config: &Config, flow: &CheckedFlow, given: &[String]) -> R
 
 /// The prices of the configuration.
 pub(crate) fn prices(config: &Config) -> Prices {
-    config.prices.iter().map(|(model, price)| (model.clone(), Price { input: price.input, output: price.output })).collect()
+    config
+        .prices
+        .iter()
+        .map(|(model, price)| (model.clone(), Price { input: price.input, output: price.output }))
+        .collect()
 }
 
 /// People can't be asked yet: a run would have to leave memory while it waits.

@@ -62,7 +62,9 @@ fn thirty_mistakes_are_found_at_once_each_at_its_place() {
 
 #[test]
 fn a_large_input_is_read_in_moments_and_a_larger_one_is_refused() {
-    let (folder, path) = flow_in_folder("flow: t\ninputs: { text: string }\nnodes: { n: { let: $( inputs.text | length ) } }\noutputs: { n: $n }\n");
+    let (folder, path) = flow_in_folder(
+        "flow: t\ninputs: { text: string }\nnodes: { n: { let: $( inputs.text | length ) } }\noutputs: { n: $n }\n",
+    );
     let input = folder.path().join("large.txt");
     let mut file = BufWriter::new(fs::File::create(&input).expect("a file"));
     let line = [b'x'; 1 << 20];
@@ -73,7 +75,12 @@ fn a_large_input_is_read_in_moments_and_a_larger_one_is_refused() {
     let begun = Instant::now();
     let run = || {
         let mut command = flowctl();
-        command.arg("run").arg(&path).arg("--input").arg(format!("text=@{}", input.display())).args(["--format", "json"]);
+        command
+            .arg("run")
+            .arg(&path)
+            .arg("--input")
+            .arg(format!("text=@{}", input.display()))
+            .args(["--format", "json"]);
         command
     };
     let json = end(&mut run()).with(0).json();
@@ -98,8 +105,12 @@ fn a_large_flow_and_a_flow_that_is_no_text_are_refused() {
 
 #[test]
 fn a_template_that_loops_runs_out_of_fuel() {
-    let nested = (0..8).map(|i| format!("{{% for v{i} in range(1000) %}}")).collect::<String>() + "x" + &"{% endfor %}".repeat(8);
-    let flow = format!("flow: t\nnodes:\n  a: {{ prompt: {{ user: \"{nested}\", model: openai/any }} }}\noutputs: {{ a: $a }}\n");
+    let nested = (0..8).map(|i| format!("{{% for v{i} in range(1000) %}}")).collect::<String>()
+        + "x"
+        + &"{% endfor %}".repeat(8);
+    let flow = format!(
+        "flow: t\nnodes:\n  a: {{ prompt: {{ user: \"{nested}\", model: openai/any }} }}\noutputs: {{ a: $a }}\n"
+    );
     let (_folder, mut command) = run(&flow);
     let begun = Instant::now();
     let json = end(command.env("OPENAI_API_KEY", "k").env("OPENAI_BASE_URL", nowhere())).with(1).json();
@@ -110,7 +121,8 @@ fn a_template_that_loops_runs_out_of_fuel() {
 
 #[test]
 fn a_prompt_file_that_is_a_directory_is_found_where_it_is_named() {
-    let (folder, path) = flow_in_folder("flow: t\nnodes:\n  a:\n    prompt: { file: prompts, model: openai/any }\noutputs: { a: $a }\n");
+    let (folder, path) =
+        flow_in_folder("flow: t\nnodes:\n  a:\n    prompt: { file: prompts, model: openai/any }\noutputs: { a: $a }\n");
     fs::create_dir(folder.path().join("prompts")).expect("a folder");
     let json = end(flowctl().arg("check").arg(&path).args(["--format", "json"])).with(2).json();
     let one = &json["diagnostics"][0];
@@ -134,7 +146,10 @@ fn a_program_that_never_ends_and_one_that_eats_memory_get_verdicts() {
     assert_eq!((&endless["passed"], &endless["tests"][0]["verdict"]), (&json!(false), &json!("time_limit")));
     let hungry = trial("a = []\nwhile True: a.append(bytearray(1 << 20))", "{ memory: 96MiB }");
     // CPython sees that there is no more, and says so itself: a crash at the limit.
-    assert_eq!((&hungry["tests"][0]["verdict"], &hungry["tests"][0]["memory"]), (&json!("runtime_error"), &json!(96 << 20)));
+    assert_eq!(
+        (&hungry["tests"][0]["verdict"], &hungry["tests"][0]["memory"]),
+        (&json!("runtime_error"), &json!(96 << 20))
+    );
     assert!(hungry["message"].as_str().is_some_and(|m| m.contains("MemoryError")), "{hungry}");
     let talkative = trial("while True: print('x' * 1000)", "{ output: 64KiB }");
     assert_eq!((&talkative["passed"], &talkative["tests"][0]["verdict"]), (&json!(false), &json!("output_limit")));

@@ -14,7 +14,9 @@ fn examples() -> Vec<String> {
 }
 
 fn replay(example: &str, more: &str) -> crate::Ended {
-    call(&format!("run flows/AlphaCodium.yaml --input problem=@examples/{example} --replay examples/{example}/answers.json {more}"))
+    call(&format!(
+        "run flows/AlphaCodium.yaml --input problem=@examples/{example} --replay examples/{example}/answers.json {more}"
+    ))
 }
 
 #[test]
@@ -23,14 +25,20 @@ fn each_example_has_a_wrong_program_first_and_is_accepted_in_the_end() {
         let ended = replay(&example, "--format json").with(0);
         let json = ended.json();
         assert_eq!((&json["outcome"], &json["exit"]), (&json!("accepted"), &json!(0)), "{example}");
-        let trial = ended.stderr.lines().find(|line| line.contains("first#1/trial: ")).expect("the first trial is told");
+        let trial =
+            ended.stderr.lines().find(|line| line.contains("first#1/trial: ")).expect("the first trial is told");
         assert!(trial.contains("wrong_answer"), "{example}: the first program is right: {trial}");
         let mended = |n: &&Value| n["path"].as_str().is_some_and(|p| p.contains("/fix")) && n["outcome"] == "done";
         assert!(json["nodes"].as_array().expect("nodes").iter().any(|n| mended(&n)), "{example}: nothing was mended");
 
-        let number = |pointer: &str| json.pointer(pointer).and_then(Value::as_u64).unwrap_or_else(|| panic!("{pointer}: {json}"));
+        let number = |pointer: &str| {
+            json.pointer(pointer).and_then(Value::as_u64).unwrap_or_else(|| panic!("{pointer}: {json}"))
+        };
         let calls = number("/spend/calls");
-        assert!((number("/bounds/calls/min")..=number("/bounds/calls/max")).contains(&calls), "{example}: {calls} calls");
+        assert!(
+            (number("/bounds/calls/min")..=number("/bounds/calls/max")).contains(&calls),
+            "{example}: {calls} calls"
+        );
         // The run was fed what its recording holds, without a divergence.
         assert!(!ended.stderr.contains("differs from its recording"), "{example}: {}", ended.stderr);
         // What the flow accepted is right on the tests that it never saw.
@@ -45,9 +53,23 @@ fn each_example_has_a_wrong_program_first_and_is_accepted_in_the_end() {
 fn a_result_in_json_has_the_keys_that_are_promised() {
     let json = replay("oddecho", "--format json").with(0).json();
     for pointer in [
-        "/run", "/flow", "/outcome", "/exit", "/outputs", "/spend/calls", "/spend/prompt_tokens", "/spend/completion_tokens",
-        "/spend/usd", "/spend/wall_ms", "/bounds/calls/min", "/bounds/calls/max", "/nodes/0/path", "/nodes/0/verb",
-        "/nodes/0/attempts", "/nodes/0/calls", "/nodes/0/ms",
+        "/run",
+        "/flow",
+        "/outcome",
+        "/exit",
+        "/outputs",
+        "/spend/calls",
+        "/spend/prompt_tokens",
+        "/spend/completion_tokens",
+        "/spend/usd",
+        "/spend/wall_ms",
+        "/bounds/calls/min",
+        "/bounds/calls/max",
+        "/nodes/0/path",
+        "/nodes/0/verb",
+        "/nodes/0/attempts",
+        "/nodes/0/calls",
+        "/nodes/0/ms",
     ] {
         assert!(json.pointer(pointer).is_some(), "`{pointer}` is absent: {json}");
     }
@@ -78,7 +100,9 @@ fn a_program_that_is_never_right_ends_with_1() {
 
 #[test]
 fn a_call_that_the_recording_lacks_ends_the_run_and_is_told() {
-    let ended = call("run flows/AlphaCodium.yaml --input problem=@examples/oddecho --replay examples/trulstrubbel/answers.json");
+    let ended = call(
+        "run flows/AlphaCodium.yaml --input problem=@examples/oddecho --replay examples/trulstrubbel/answers.json",
+    );
     assert_ne!(ended.code, 0);
     assert!(ended.stderr.contains("differs from its recording"), "{}", ended.stderr);
 }
@@ -109,7 +133,11 @@ fn a_verdict_that_is_not_as_expected_ends_with_1() {
     let program = accepted.join("pairs.py");
     fs::copy(root().join("examples/oddecho/submissions/wrong_answer/pairs.py"), &program).expect("copied");
     let ended = end(flowctl().args(["judge", "examples/oddecho"]).arg(&program)).with(1);
-    assert!(ended.stdout.contains("EXPECTED accepted") && ended.stdout.contains("0 of 1 as expected"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("EXPECTED accepted") && ended.stdout.contains("0 of 1 as expected"),
+        "{}",
+        ended.stdout
+    );
     // The first failing test is shown: what went in, what was expected, what came.
     assert!(ended.stdout.contains("input:") && ended.stdout.contains("expected"), "{}", ended.stdout);
 }

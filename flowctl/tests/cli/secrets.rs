@@ -38,7 +38,10 @@ fn a_key_is_sent_and_still_in_nothing_when_it_is_refused() {
         let mut bytes = [0; 16 << 10];
         let n = stream.read(&mut bytes).expect("a request");
         let body = format!(r#"{{"error":{{"message":"incorrect key {KEY}"}}}}"#);
-        let head = format!("HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+        let head = format!(
+            "HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
         stream.write_all((head + &body).as_bytes()).expect("answered");
         String::from_utf8_lossy(&bytes[..n]).into_owned()
     });
