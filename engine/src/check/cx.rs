@@ -136,6 +136,11 @@ impl<'a> Cx<'a> {
         }
     }
 
+    /// Whether something was found at this very place.
+    pub(super) fn told(&self, span: Span) -> bool {
+        self.found.iter().any(|one| one.span == span)
+    }
+
     /// An error at a key.
     pub(super) fn error(&mut self, rule: &'static str, at: &Route, span: Span, message: impl Into<String>) {
         self.report(Diagnostic::error(rule, at.to_string(), span, message));

@@ -123,7 +123,8 @@ impl Cx<'_> {
         let key = format!("params:{}", self.file_defs.len());
         for (field, entry) in fields.iter().zip(node.entries()) {
             let at = at.key(&field.name);
-            if field.default.is_none() && field.ty != Type::Any {
+            // A default that does not fit has been told of.
+            if field.default.is_none() && field.ty != Type::Any && !self.told(entry.value.span) {
                 self.report(
                     Diagnostic::error("missing-key", at.to_string(), entry.value.span, format!("param `{}` has no default", field.name))
                         .help("a param is a knob, known before the run: give it a value, as in `integer 1..5 = 3`; data is an input"),
