@@ -196,6 +196,10 @@ impl Recorder {
 }
 
 impl Model for Recorder {
+    fn ready(&self, model: &str) -> Result<(), CallError> {
+        self.model.ready(model)
+    }
+
     fn ask<'a>(
         &'a self,
         site: &'a CallSite,

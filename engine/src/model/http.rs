@@ -99,6 +99,10 @@ impl HttpModel {
 }
 
 impl Model for HttpModel {
+    fn ready(&self, model: &str) -> Result<(), CallError> {
+        self.route(model)?.0.has_key()
+    }
+
     fn ask<'a>(
         &'a self,
         _site: &'a CallSite,
@@ -364,11 +368,16 @@ impl Endpoint {
         Ok(body)
     }
 
-    async fn post(&self, path: &str, body: &Value, times: Timeouts) -> Result<Reply, CallError> {
+    fn has_key(&self) -> Result<(), CallError> {
         if self.provider.key.is_none() && self.provider.needs_key() {
             let variable = self.provider.key_variable.as_deref().unwrap_or("its key");
             return Err(self.error(ErrorName::Rejected, &format!("needs a key: set `{variable}`")));
         }
+        Ok(())
+    }
+
+    async fn post(&self, path: &str, body: &Value, times: Timeouts) -> Result<Reply, CallError> {
+        self.has_key()?;
         let request = self.request(path, body, times.connect)?;
         let reply = match timeout(times.idle, request.send()).await {
             Ok(reply) => reply.map_err(|error| self.unsent(&error, times))?,

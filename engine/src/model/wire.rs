@@ -232,9 +232,9 @@ mod tests {
         let request = request(Some(schema.clone()));
         let texts = |support| eager(Shape::best(&schema, support)).texts(&request.messages)[1].1.to_string();
         assert_eq!(texts(SchemaSupport::Strict), "question");
-        assert!(texts(SchemaSupport::Whole).contains("\"maxItems\": 77"));
+        assert!(texts(SchemaSupport::Whole).contains("\"maxItems\":77"));
         assert!(texts(SchemaSupport::Nothing).starts_with("question\n"));
-        assert!(texts(SchemaSupport::JsonMode).contains("\"maxItems\": 77"), "a list is no JSON record");
+        assert!(texts(SchemaSupport::JsonMode).contains("\"maxItems\":77"), "a list is no JSON record");
         let manner = eager(Shape::best(&schema, SchemaSupport::Nothing));
         assert_eq!(manner.texts(&request.messages)[0].1, "frame");
     }

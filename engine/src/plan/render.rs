@@ -20,12 +20,6 @@ impl Plan<'_> {
         }
         out.push_str(&self.calls());
         self.steps(&mut out, &self.graph, &self.bound.nodes.inside, 0, why);
-        for (file, def) in self.flow.files.iter().enumerate() {
-            for route in &def.without_effect {
-                let of = if file == 0 { String::new() } else { " of an imported file".to_owned() };
-                let _ = writeln!(out, "\n`{route}`{of} is checked and has no effect yet");
-            }
-        }
         out
     }
 

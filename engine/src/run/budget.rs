@@ -37,7 +37,7 @@ impl Cost {
 
     /// Tokens sent and answered.
     pub fn tokens(&self) -> u64 {
-        self.prompt_tokens + self.completion_tokens
+        self.prompt_tokens.saturating_add(self.completion_tokens)
     }
 
     /// Money in dollars.
@@ -50,10 +50,10 @@ impl Add for Cost {
     type Output = Self;
     fn add(self, other: Self) -> Self {
         Self {
-            calls: self.calls + other.calls,
-            prompt_tokens: self.prompt_tokens + other.prompt_tokens,
-            completion_tokens: self.completion_tokens + other.completion_tokens,
-            nano_usd: self.nano_usd + other.nano_usd,
+            calls: self.calls.saturating_add(other.calls),
+            prompt_tokens: self.prompt_tokens.saturating_add(other.prompt_tokens),
+            completion_tokens: self.completion_tokens.saturating_add(other.completion_tokens),
+            nano_usd: self.nano_usd.saturating_add(other.nano_usd),
         }
     }
 }
@@ -145,10 +145,10 @@ impl Budget {
             let Some(limit) = limit else { continue };
             // A call at work always ends as a call spent, so waiting frees none.
             let sure = if what == "calls" { held } else { spent };
-            if sure + cost > limit {
+            if sure.saturating_add(cost) > limit {
                 return Afford::Never(what);
             }
-            if held + cost > limit {
+            if held.saturating_add(cost) > limit {
                 answer = Afford::Later;
             }
         }

@@ -1,5 +1,5 @@
-//! One task that owns the state and the journal, and orders everything: it writes an intention before it acts on it, hands
-//! commands to workers, and takes in what they say, one event after the other.
+//! One task that owns the state and the journal, and orders everything: it takes in what workers say, one event after the
+//! other, begins what may begin, writes all of that down at once, and only then lets the commands go.
 
 use super::models::{self, Models, Prices};
 use super::ports::Ports;
@@ -9,7 +9,7 @@ use super::worker;
 use crate::check::flow::CheckedFlow;
 use crate::journal::{self, Event, Journal, Record, RunStarted};
 use crate::report::Report;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
@@ -64,7 +64,7 @@ pub async fn run(
     journal: &mut dyn Journal,
     observe: &mut (dyn FnMut(&Record, &RunState<'_>) + Send),
 ) -> Result<Report, journal::Error> {
-    if let Err(error) = models::check(flow, &options.models, &options.prices) {
+    if let Err(error) = models::check(flow, &options.models, &options.prices, &*ports.model) {
         return Ok(Report::refused(&flow.flows[flow.root].name, error));
     }
     let mut asked = cancel.0.subscribe();
@@ -77,6 +77,8 @@ pub async fn run(
         journal,
         observe,
         report: Report::default(),
+        unwritten: Vec::new(),
+        void: HashSet::new(),
         seq: 0,
         began: Instant::now(),
     };
@@ -91,10 +93,13 @@ pub async fn run(
         jobs: options.jobs.max(1),
         models: options.models.clone(),
     };
-    dispatcher.take_in(Event::RunStarted(Box::new(start)))?;
+    dispatcher.note(Event::RunStarted(Box::new(start)));
     let mut stopping = 0;
-    while !dispatcher.state.ended() {
-        dispatcher.begin_ready()?;
+    loop {
+        while let Some(intention) = dispatcher.state.next() {
+            dispatcher.note(intention);
+        }
+        dispatcher.commit()?;
         if dispatcher.state.ended() {
             break;
         }
@@ -104,10 +109,14 @@ pub async fn run(
             biased;
             Ok(now) = more_than(&mut asked, stopping), if stopping < 2 => {
                 stopping = now;
-                dispatcher.take_in(Event::Cancelled { now: stopping >= 2 })?;
+                dispatcher.note(Event::Cancelled { now: stopping >= 2 });
             }
             // Cancel-safe by its documentation.
-            Some(ended) = dispatcher.workers.join_next_with_id() => dispatcher.worker_ended(ended)?,
+            Some(ended) = dispatcher.workers.join_next_with_id() => dispatcher.worker_ended(ended),
+        }
+        // What has ended in the meantime shares the write.
+        while let Some(ended) = dispatcher.workers.try_join_next_with_id() {
+            dispatcher.worker_ended(ended);
         }
     }
     Ok(dispatcher.report)
@@ -123,69 +132,76 @@ struct Dispatcher<'r, 'f> {
     ports: Ports,
     workers: JoinSet<Event>,
     effects: HashMap<Effect, AbortHandle>,
-    /// What a task is, so that one that was dropped after it had ended is not listened to.
+    /// What a task is; one that was dropped is not in it.
     of_task: HashMap<Id, Effect>,
     journal: &'r mut dyn Journal,
     observe: &'r mut (dyn FnMut(&Record, &RunState<'_>) + Send),
     report: Report,
+    /// What is to be written before anything else happens outside.
+    unwritten: Vec<Record>,
+    /// What began, or was set, and was dropped before it was written.
+    void: HashSet<Effect>,
     seq: u64,
     began: Instant,
 }
 
 impl Dispatcher<'_, '_> {
-    /// Takes one event in: applies it, keeps it with its consequences in one write, and acts on them.
-    fn take_in(&mut self, event: Event) -> Result<(), journal::Error> {
+    /// Takes one event in, with its consequences; nothing is written yet.
+    fn note(&mut self, event: Event) {
         self.state.apply(&event).expect("internal error: the dispatcher told the state what can't be");
         let at_ms = super::ready::millis(self.began.elapsed());
-        let mut records = vec![Record { seq: self.seq, at_ms, event }];
-        for event in self.state.take_consequences() {
-            records.push(Record { seq: self.seq + records.len() as u64, at_ms, event });
+        for event in std::iter::once(event).chain(self.state.take_consequences()) {
+            let record = Record { seq: self.seq, at_ms, event };
+            self.report.take_in(&record);
+            self.unwritten.push(record);
+            self.seq += 1;
         }
-        self.seq += records.len() as u64;
-        let timers: Vec<(Effect, u64)> = records.iter().filter_map(|record| timer(&record.event)).collect();
-        for record in &records {
-            self.report.take_in(record);
+        for effect in self.state.take_dropped() {
+            match self.effects.remove(&effect) {
+                Some(task) => {
+                    self.of_task.remove(&task.id());
+                    task.abort();
+                }
+                None => {
+                    self.void.insert(effect);
+                }
+            }
         }
+    }
+
+    /// Writes all that was noted, shows it, and lets begin what is now written.
+    fn commit(&mut self) -> Result<(), journal::Error> {
+        let records = std::mem::take(&mut self.unwritten);
         self.journal.append(&records)?;
         for record in &records {
             (self.observe)(record, &self.state);
         }
-        // What was set may have been dropped in the same step, never the other way round.
-        for (effect, after_ms) in timers {
-            self.set_timer(effect, after_ms);
-        }
-        for effect in self.state.take_dropped() {
-            if let Some(task) = self.effects.remove(&effect) {
-                self.of_task.remove(&task.id());
-                task.abort();
+        for record in records {
+            match record.event {
+                Event::CallSent { path, .. } | Event::WorkStarted { path, .. } | Event::Asked { path, .. } => {
+                    self.begin(path);
+                }
+                Event::TimerSet { path, after_ms, budget } => self.set_timer(path, after_ms, budget),
+                _ => {}
             }
         }
+        self.void.clear();
         Ok(())
     }
 
-    /// Begins all that may begin now.
-    fn begin_ready(&mut self) -> Result<(), journal::Error> {
-        while let Some(intention) = self.state.next() {
-            let path = match &intention {
-                Event::CallSent { path, .. } | Event::WorkStarted { path, .. } | Event::Asked { path, .. } => {
-                    path.clone()
-                }
-                _ => {
-                    self.take_in(intention)?;
-                    continue;
-                }
-            };
-            self.take_in(intention)?;
-            let command = self.state.command(&path).expect("internal error: what began is not at work");
+    /// Hands the command of a path to a worker, unless it was dropped already.
+    fn begin(&mut self, path: String) {
+        if let Some(command) = self.state.command(&path) {
             let task = self.workers.spawn(worker::attempt(self.ports.clone(), path.clone(), command));
             self.remember(Effect::Work(path), task);
         }
-        Ok(())
     }
 
-    fn set_timer(&mut self, effect: Effect, after_ms: u64) {
-        let (Effect::Work(path) | Effect::Deadline(path)) = effect.clone();
-        let budget = matches!(effect, Effect::Deadline(_));
+    fn set_timer(&mut self, path: String, after_ms: u64, budget: bool) {
+        let effect = if budget { Effect::Deadline(path.clone()) } else { Effect::Work(path.clone()) };
+        if self.void.contains(&effect) {
+            return;
+        }
         let task = self.workers.spawn(async move {
             tokio::time::sleep(Duration::from_millis(after_ms)).await;
             Event::TimerFired { path, budget }
@@ -198,23 +214,18 @@ impl Dispatcher<'_, '_> {
         self.effects.insert(effect, task);
     }
 
-    fn worker_ended(&mut self, ended: Result<(Id, Event), JoinError>) -> Result<(), journal::Error> {
+    fn worker_ended(&mut self, ended: Result<(Id, Event), JoinError>) {
         match ended {
             Ok((id, event)) => {
-                let Some(effect) = self.of_task.remove(&id) else { return Ok(()) };
-                self.effects.remove(&effect);
-                self.take_in(event)
+                // One that was dropped when it had already ended is not listened to.
+                if let Some(effect) = self.of_task.remove(&id) {
+                    self.effects.remove(&effect);
+                    self.note(event);
+                }
             }
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => Ok(()),
+            // Dropped.
+            Err(_) => {}
         }
-    }
-}
-
-fn timer(event: &Event) -> Option<(Effect, u64)> {
-    match event {
-        Event::TimerSet { path, after_ms, budget: true } => Some((Effect::Deadline(path.clone()), *after_ms)),
-        Event::TimerSet { path, after_ms, budget: false } => Some((Effect::Work(path.clone()), *after_ms)),
-        _ => None,
     }
 }

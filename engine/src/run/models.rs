@@ -1,6 +1,7 @@
 //! Which model a prompt asks: its own, or what was given instead.
 
 use super::error::{ErrorName, RunError};
+use super::ports::Model;
 use crate::check::flow::{
     Block, BudgetDef, CheckedFlow, FlowId, ModelUse, Node, Price, Rule, RuleTest, Settings, Verb,
 };
@@ -67,14 +68,15 @@ pub(super) struct Resolved<'f> {
 }
 
 /// Finds what would fail a run for its models alone: a prompt without one, an unknown price where money is counted.
-pub(super) fn check(flow: &CheckedFlow, models: &Models, prices: &Prices) -> Result<(), RunError> {
-    Search { flow, models, prices }.flow(flow.root, false)
+pub(super) fn check(flow: &CheckedFlow, models: &Models, prices: &Prices, port: &dyn Model) -> Result<(), RunError> {
+    Search { flow, models, prices, port }.flow(flow.root, false)
 }
 
 struct Search<'a> {
     flow: &'a CheckedFlow,
     models: &'a Models,
     prices: &'a Prices,
+    port: &'a dyn Model,
 }
 
 impl Search<'_> {
@@ -90,7 +92,7 @@ impl Search<'_> {
     fn node(&self, node: &Node, counted: bool) -> Result<(), RunError> {
         self.rules(node, &node.check, counted)?;
         match &node.verb {
-            Verb::Prompt(prompt) => self.known(node, &self.models.of_prompt(&prompt.models, self.prices), counted),
+            Verb::Prompt(prompt) => self.asked(node, &self.models.of_prompt(&prompt.models, self.prices), counted),
             // An embedding is no call, and spends no budget.
             Verb::Embed(embed) => self.known(node, &self.models.of_embed(&embed.models, self.prices), false),
             Verb::Validate { rules, .. } => self.rules(node, rules, counted),
@@ -102,9 +104,21 @@ impl Search<'_> {
 
     fn rules(&self, node: &Node, rules: &[Rule], counted: bool) -> Result<(), RunError> {
         rules.iter().try_for_each(|rule| match &rule.test {
-            RuleTest::Judge { models, .. } => self.known(node, &self.models.of_prompt(models, self.prices), counted),
+            RuleTest::Judge { models, .. } => self.asked(node, &self.models.of_prompt(models, self.prices), counted),
             RuleTest::That(_) | RuleTest::Schema(_) | RuleTest::Wasm { .. } => Ok(()),
         })
+    }
+
+    /// One of the models can be asked, for all that is known; else the first one's reason ends the run before it begins.
+    fn asked(&self, node: &Node, models: &[Resolved<'_>], counted: bool) -> Result<(), RunError> {
+        self.known(node, models, counted)?;
+        let mut reasons = models.iter().map(|model| self.port.ready(&model.name));
+        match reasons.next() {
+            Some(Err(error)) if reasons.all(|ready| ready.is_err()) => {
+                Err(RunError { name: error.name, message: error.message, at: String::new() })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn known(&self, node: &Node, models: &[Resolved<'_>], counted: bool) -> Result<(), RunError> {

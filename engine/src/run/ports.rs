@@ -126,6 +126,15 @@ pub struct CallSite {
 
 /// Answers prompts. One call of `ask` is one attempt; dropping the future cancels it.
 pub trait Model: Send + Sync {
+    /// Whether a model can be asked at all, as far as that can be told without asking: looked at before a run begins.
+    ///
+    /// # Errors
+    /// `rejected`: nobody knows the provider, or its key is missing.
+    fn ready(&self, model: &str) -> Result<(), CallError> {
+        let _ = model;
+        Ok(())
+    }
+
     /// One attempt at one answer. `on_text` is given the pieces of a streamed answer, for display only.
     fn ask<'a>(
         &'a self,

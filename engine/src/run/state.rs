@@ -38,6 +38,7 @@ pub struct RunState<'f> {
     pub(super) deadlines: BTreeMap<String, FrameId>,
     consequences: VecDeque<Event>,
     dropped: Vec<Effect>,
+    started: bool,
     cancelled: bool,
     ended: bool,
 }
@@ -97,6 +98,7 @@ impl<'f> RunState<'f> {
             deadlines: BTreeMap::new(),
             consequences: VecDeque::new(),
             dropped: Vec::new(),
+            started: false,
             cancelled: false,
             ended: false,
         }
@@ -114,46 +116,50 @@ impl<'f> RunState<'f> {
                 None => Err(Diverged(format!("it has {event:?}, which does not follow"))),
             };
         }
+        if let Some(missing) = self.consequences.front() {
+            return Err(Diverged(format!("it has {event:?} where {missing:?} follows")));
+        }
+        if matches!(event, Event::RunStarted(_)) == self.started || self.ended {
+            return Err(Diverged(format!("it has {event:?} outside of the run")));
+        }
         match event {
             Event::RunStarted(start) => self.start(start),
             Event::CallSent { path, attempt, reserved, .. } => {
-                let id = self.begin_head(path, true)?;
+                let id = self.begin_head(path, event)?;
                 if *attempt == 1 {
                     self.frames.work_mut(id).reserved = *reserved;
                     self.frames.each_budget(id, |budget| budget.reserved += *reserved);
                 }
             }
-            Event::WorkStarted { path, .. } => {
-                self.begin_head(path, true)?;
-            }
-            Event::Asked { path, .. } => {
-                self.begin_head(path, false)?;
+            Event::WorkStarted { path, .. } | Event::Asked { path, .. } => {
+                self.begin_head(path, event)?;
             }
             Event::CallSettled { path, response, cost, .. } => {
-                let id = self.end_work(path)?;
+                let id = self.end_work(path, event)?;
                 self.pay(id, *cost);
                 self.call_answered(id, response);
             }
             Event::CallFailed { path, name, message, retry_after_ms }
             | Event::WorkFailed { path, name, message, retry_after_ms } => {
-                self.attempt_failed(path, Fault::new(*name, message.clone()), *retry_after_ms)?;
+                let id = self.working(path, event)?;
+                self.attempt_failed(id, path, Fault::new(*name, message.clone()), *retry_after_ms);
             }
             Event::WorkDone { path, value } => {
-                let id = self.end_work(path)?;
+                let id = self.end_work(path, event)?;
                 self.work_answered(id, value);
             }
             Event::Answered { path, answer } => {
-                let id = self.end_work(path)?;
+                let id = self.end_work(path, event)?;
                 self.person_answered(id, answer.as_ref());
             }
             Event::TimerFired { path, budget: true } => self.deadline_passed(path)?,
             Event::TimerFired { path, budget: false } => {
-                let id = self.end_work(path)?;
+                let id = self.end_work(path, event)?;
                 self.frames.work_mut(id).attempt += 1;
                 self.queue_work(id);
             }
             Event::BudgetExhausted { path, scope, what } => {
-                let id = self.take_head(path)?;
+                let id = self.take_head(path, event)?;
                 self.pay_failed(id);
                 let of =
                     if scope.is_empty() { "the run".to_owned() } else { format!("`{}`", scope.trim_end_matches('/')) };
@@ -247,6 +253,7 @@ impl<'f> RunState<'f> {
     }
 
     fn start(&mut self, start: &RunStarted) {
+        self.started = true;
         self.jobs = start.jobs.max(1);
         self.models = start.models.clone();
         self.seed = start.seed;
@@ -255,10 +262,10 @@ impl<'f> RunState<'f> {
         self.begin_flow(None, Key::new(), String::new(), self.flow.root, inputs, params);
     }
 
-    /// Takes the head of the queue, which must be the work of that path.
-    fn take_head(&mut self, path: &str) -> Result<FrameId, Diverged> {
+    /// Takes the head of the queue, which must be the work that the event is about.
+    fn take_head(&mut self, path: &str, event: &Event) -> Result<FrameId, Diverged> {
         match self.queue.first_key_value() {
-            Some((_, Entry::Send(id))) if self.site(*id) == path => {
+            Some((_, Entry::Send(id))) if self.site(*id) == path && fits(event, &self.frames.work(*id).step) => {
                 let id = *id;
                 self.queue.pop_first();
                 Ok(id)
@@ -267,21 +274,37 @@ impl<'f> RunState<'f> {
         }
     }
 
-    fn begin_head(&mut self, path: &str, takes_place: bool) -> Result<FrameId, Diverged> {
-        let id = self.take_head(path)?;
-        self.frames.work_mut(id).stage = Stage::Running;
-        self.busy += usize::from(takes_place);
+    fn begin_head(&mut self, path: &str, event: &Event) -> Result<FrameId, Diverged> {
+        let id = self.take_head(path, event)?;
+        let work = self.frames.work_mut(id);
+        work.stage = Stage::Running;
+        self.busy += work.step.places();
         self.at_work.insert(path.to_owned(), id);
         Ok(id)
     }
 
-    /// Ends the work of a path, and frees its place.
-    fn end_work(&mut self, path: &str) -> Result<FrameId, Diverged> {
-        let id = self.at_work.remove(path).ok_or_else(|| Diverged(format!("nothing is at work at `{path}`")))?;
+    /// The work that the event is about, which must be at work in a way that the event fits.
+    fn working(&self, path: &str, event: &Event) -> Result<FrameId, Diverged> {
+        let stage = if matches!(event, Event::TimerFired { .. }) { Stage::Waiting } else { Stage::Running };
+        match self.at_work.get(path) {
+            Some(id) if self.frames.work(*id).stage == stage && fits(event, &self.frames.work(*id).step) => Ok(*id),
+            _ => Err(Diverged(format!("nothing waits for that at `{path}`"))),
+        }
+    }
+
+    /// Ends the work that the event is about, and frees its place.
+    fn end_work(&mut self, path: &str, event: &Event) -> Result<FrameId, Diverged> {
+        let id = self.working(path, event)?;
+        self.leave(path, id);
+        Ok(id)
+    }
+
+    /// Takes a work out of those that are at work.
+    fn leave(&mut self, path: &str, id: FrameId) {
+        self.at_work.remove(path);
         let work = self.frames.work_mut(id);
         work.stage = Stage::Queued;
-        self.busy -= usize::from(!matches!(work.step, Step::Ask(_)));
-        Ok(id)
+        self.busy -= work.step.places();
     }
 
     /// Settles what a call reserved.
@@ -301,8 +324,7 @@ impl<'f> RunState<'f> {
     }
 
     /// An attempt failed: another one after a time, or the end.
-    fn attempt_failed(&mut self, path: &str, fault: Fault, retry_after_ms: Option<u64>) -> Result<(), Diverged> {
-        let id = *self.at_work.get(path).ok_or_else(|| Diverged(format!("nothing is at work at `{path}`")))?;
+    fn attempt_failed(&mut self, id: FrameId, path: &str, fault: Fault, retry_after_ms: Option<u64>) {
         let work = self.frames.work_mut(id);
         if !self.cancelled
             && let Some(retry) = work.step.retry()
@@ -313,12 +335,11 @@ impl<'f> RunState<'f> {
             let after_ms =
                 super::ready::backoff_ms(retry, self.seed, path, work.attempt).max(retry_after_ms.unwrap_or(0));
             self.emit(Event::TimerSet { path: path.to_owned(), after_ms, budget: false });
-            return Ok(());
+            return;
         }
-        let id = self.end_work(path)?;
+        self.leave(path, id);
         self.pay_failed(id);
         self.attempts_over(id, fault);
-        Ok(())
     }
 
     /// The time of a budget is over: nothing in it is asked any more, and what is being asked is dropped.
@@ -351,7 +372,7 @@ impl<'f> RunState<'f> {
         let id = *self.at_work.get(path)?;
         let reserved = self.frames.work(id).reserved;
         self.dropped.push(Effect::Work(path.to_owned()));
-        self.end_work(path).ok()?;
+        self.leave(path, id);
         self.pay(id, reserved);
         Some(id)
     }
@@ -470,5 +491,34 @@ impl<'f> RunState<'f> {
     /// The flow instance that a frame is in.
     pub(super) fn flow_around(&self, id: FrameId) -> &FlowFrame<'f> {
         self.frames.flow(self.frames.flow_of(id))
+    }
+}
+
+/// Whether an event can be about a step: what began as a call ends as one.
+fn fits(event: &Event, step: &Step<'_>) -> bool {
+    match step {
+        Step::Call(_) => matches!(
+            event,
+            Event::CallSent { .. }
+                | Event::CallSettled { .. }
+                | Event::CallFailed { .. }
+                | Event::BudgetExhausted { .. }
+                | Event::TimerFired { .. }
+        ),
+        Step::Rule(_) | Step::Execute(_) => {
+            matches!(event, Event::WorkStarted { .. } | Event::WorkDone { .. } | Event::WorkFailed { .. })
+        }
+        Step::Embed(_) => matches!(
+            event,
+            Event::WorkStarted { .. }
+                | Event::WorkDone { .. }
+                | Event::WorkFailed { .. }
+                | Event::BudgetExhausted { .. }
+                | Event::TimerFired { .. }
+        ),
+        Step::Ask(_) => matches!(
+            event,
+            Event::Asked { .. } | Event::Answered { .. } | Event::WorkFailed { .. } | Event::BudgetExhausted { .. }
+        ),
     }
 }

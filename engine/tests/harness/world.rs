@@ -1,7 +1,7 @@
 //! A run in a world whose answers are known, on a clock that does not wait.
 
 use flow_engine::check::flow::CheckedFlow;
-use flow_engine::journal::{Event, Memory, Record};
+use flow_engine::journal::{Error, Event, Journal, Memory, Record};
 use flow_engine::report::Report;
 use flow_engine::run::ports::Ports;
 use flow_engine::run::{Cancel, Given, Models, Options, RunState, prepare, run};
@@ -12,6 +12,34 @@ use std::future::Future;
 pub(crate) struct Ran {
     pub(crate) report: Report,
     pub(crate) records: Vec<Record>,
+    /// How many records each write had.
+    pub(crate) writes: Vec<usize>,
+}
+
+/// A journal in memory that knows its writes.
+#[derive(Default)]
+pub(crate) struct Kept {
+    memory: Memory,
+    writes: Vec<usize>,
+}
+
+impl Journal for Kept {
+    fn append(&mut self, records: &[Record]) -> Result<(), Error> {
+        self.writes.push(records.len());
+        self.memory.append(records)
+    }
+
+    fn read(&self) -> Result<Vec<Record>, Error> {
+        self.memory.read()
+    }
+}
+
+impl Kept {
+    /// What came of the run that was kept.
+    pub(crate) fn ran(self, report: Result<Report, Error>) -> Ran {
+        let records = self.memory.records().to_vec();
+        Ran { report: report.expect("memory does not fail"), records, writes: self.writes }
+    }
 }
 
 impl Ran {
@@ -56,9 +84,9 @@ pub(crate) fn play_given(
 ) -> Ran {
     let given = match prepare(flow, given) {
         Ok(given) => given,
-        Err(error) => return Ran { report: Report::refused("", error), records: Vec::new() },
+        Err(error) => return Kept::default().ran(Ok(Report::refused("", error))),
     };
-    let mut journal = Memory::default();
+    let mut journal = Kept::default();
     let report = paused(async { run(flow, &given, ports, options, &Cancel::default(), &mut journal, observe).await });
-    Ran { report: report.expect("memory does not fail"), records: journal.records().to_vec() }
+    journal.ran(report)
 }

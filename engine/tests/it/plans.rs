@@ -1,8 +1,9 @@
 //! What a plan shows: steps, waves, edges and what made them, calls.
 
+use crate::harness::{check_vector, vectors};
 use flow_engine::check::{CheckedFlow, check};
 use flow_engine::plan::bound::Known;
-use flow_engine::plan::{Plan, build};
+use flow_engine::plan::{Graph, Plan, build};
 use serde_json::{Map, json};
 use std::collections::BTreeMap;
 
@@ -113,6 +114,28 @@ fn programs_get_nodes_edges_waves_and_bounds() {
     assert_eq!(edge("tries", "tell").expect("an edge")["why"], why);
     assert!(edge("tries/a", "tries/b").is_some());
     assert!(edge("tell", "think").is_none());
+}
+
+/// Every edge, in the graph and in what is inside its steps, leads to a later wave.
+fn ordered(graph: &Graph) -> bool {
+    let wave = |step| graph.waves.iter().position(|wave| wave.contains(&step)).expect("every step is in a wave");
+    let here = graph.steps.edge_indices().all(|edge| {
+        let (from, to) = graph.steps.edge_endpoints(edge).expect("an edge has ends");
+        wave(from) < wave(to) && !graph.steps[edge].reasons.is_empty()
+    });
+    here && graph.steps.node_weights().all(|step| step.inside.as_ref().is_none_or(|inside| ordered(inside)))
+}
+
+#[test]
+fn every_flow_of_the_vectors_is_ordered_by_its_edges() {
+    let mut planned = 0;
+    for (file, vector) in vectors() {
+        let checked = check_vector(&vector);
+        let Some(flow) = &checked.flow else { continue };
+        assert!(ordered(&open(flow).graph), "{file} {}", vector["name"]);
+        planned += 1;
+    }
+    assert!(planned > 150, "only {planned} flows were planned");
 }
 
 #[test]

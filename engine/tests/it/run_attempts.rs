@@ -1,9 +1,9 @@
 //! Attempts, waits, limits and ends of a run, against a clock that jumps over every wait.
 
-use crate::harness::{Ran, jobs, paused};
+use crate::harness::{Kept, Ran, jobs, paused};
 use crate::world::{flow, flow_with, play, ports, scripted};
 use flow_engine::check::flow::{CheckedFlow, Price};
-use flow_engine::journal::{Event, Memory};
+use flow_engine::journal::Event;
 use flow_engine::model::scripted::ScriptedPeople;
 use flow_engine::run::ports::{
     CallError, CallSite, Embedder, Model, People, Ports, Question, Request, Response, Usage,
@@ -66,7 +66,7 @@ fn given_nothing(flow: &CheckedFlow) -> Prepared {
 
 /// Runs a flow, and asks it to end after each of these times.
 fn cancelled(flow: &CheckedFlow, ports: &Ports, after_s: &[u64]) -> Ran {
-    let (cancel, given, mut journal) = (Cancel::default(), given_nothing(flow), Memory::default());
+    let (cancel, given, mut journal) = (Cancel::default(), given_nothing(flow), Kept::default());
     let report = paused(async {
         for after in after_s {
             let (cancel, after) = (cancel.clone(), Duration::from_secs(*after));
@@ -77,7 +77,7 @@ fn cancelled(flow: &CheckedFlow, ports: &Ports, after_s: &[u64]) -> Ran {
         }
         run(flow, &given, ports, &jobs(2), &cancel, &mut journal, &mut |_, _| {}).await
     });
-    Ran { report: report.expect("memory does not fail"), records: journal.records().to_vec() }
+    journal.ran(report)
 }
 
 /// How long the waits between attempts were.
@@ -130,6 +130,14 @@ fn no_more_calls_are_at_work_than_there_are_jobs() {
         assert_eq!(ran.report.spend.wall_ms, seconds * 1000);
         assert_eq!(model.most.load(Ordering::SeqCst), workers.min(10));
     }
+}
+
+#[test]
+fn a_fan_out_of_a_thousand_shares_its_writes() {
+    let text = "flow: t\nnodes: { a: { each: { in: $( range(1000) ) }, prompt: { user: x } } }";
+    let ran = play(&flow(text), &ports(scripted("[{ reply: ok }]")), &jobs(1000));
+    assert_eq!((ran.outcome(), ran.report.spend.calls), ("accepted", 1000));
+    assert!(ran.writes.len() <= 40, "{} writes", ran.writes.len());
 }
 
 #[test]

@@ -49,7 +49,9 @@ const OBJECTS: [(&str, &str); 3] = [
     ("personality.o", "libcxxabi/src/cxa_personality.cpp"),
 ];
 
-const OBJECT_FLAGS: [&str; 10] = [
+const OBJECT_FLAGS: [&str; 11] = [
+    // The other way round than for programs: assertions here would want a log that is not built.
+    "-DNDEBUG",
     "-fdeclspec",
     "-D_LIBUNWIND_HAS_NO_THREADS",
     "-D_LIBUNWIND_HIDE_SYMBOLS",
@@ -101,6 +103,12 @@ impl Folder {
         self.0.join("ziglang").join(if cfg!(windows) { "zig.exe" } else { "zig" })
     }
 
+    /// The compiler's own cache, with the libraries it built. What is in it is found by hash, so it outlives a set-up
+    /// that was cut short: building libc++ is the long part.
+    fn cache(&self) -> PathBuf {
+        self.0.with_file_name(format!("zig-{}-cache", PACKAGE.version))
+    }
+
     /// There when all else is: the hash of what a known program compiled to.
     fn ready(&self) -> PathBuf {
         self.0.join("ready")
@@ -117,8 +125,8 @@ impl Folder {
             .arg(driver)
             .args(TARGET)
             .current_dir(work)
-            .env("ZIG_GLOBAL_CACHE_DIR", self.0.join("cache"))
-            .env("ZIG_LOCAL_CACHE_DIR", self.0.join("cache"));
+            .env("ZIG_GLOBAL_CACHE_DIR", self.cache())
+            .env("ZIG_LOCAL_CACHE_DIR", self.cache());
         command
     }
 
@@ -190,7 +198,7 @@ impl Toolchain for Zig {
             (true, false) => State::Broken("the compiler is gone".to_owned()),
             (false, _) => State::Missing,
         };
-        (state, vec![folder.0])
+        (state, vec![folder.cache(), folder.0])
     }
 
     fn setup(&self, shop: &Workshop, origin: Origin<'_>, on: &mut dyn FnMut(Progress)) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "a test tells what it waits for, and what it skips")]
 
 mod cpp;
+mod install;
 mod javascript;
 mod python;
 mod wasm;

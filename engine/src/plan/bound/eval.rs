@@ -7,23 +7,23 @@ use super::value::{Abstract, Interval, Shape, Truth, both};
 use super::{Formula, filters};
 use crate::template::{Ast, AstKind, BinOp, CompareOp, Expr, KeyArg, Scope, UnaryOp};
 use crate::value::Value;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The longest `range( )` of which the numbers are told apart.
 const RANGE_TOLD_APART: usize = 64;
 
-/// The names in scope, innermost last.
+/// The names in scope, innermost last. Copied when a name is set, and only if someone else looks at it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Env {
-    names: Vec<(Arc<str>, Abstract)>,
+    names: Arc<Vec<(Arc<str>, Abstract)>>,
 }
 
 impl Env {
     /// Gives a name its value.
     pub(super) fn set(&mut self, name: impl Into<Arc<str>>, value: Abstract) {
-        self.names.push((name.into(), value));
+        Arc::make_mut(&mut self.names).push((name.into(), value));
     }
 
     /// The value of a name.
@@ -43,6 +43,8 @@ impl Env {
 #[derive(Debug, Default)]
 pub(super) struct Eval {
     compiled: RefCell<HashMap<String, Option<Expr>>>,
+    /// Whether anything that was evaluated may fail in a run, on values of the right types.
+    may_fail: Cell<bool>,
 }
 
 /// Known operands, named `v0`, `v1`, …
@@ -65,8 +67,9 @@ impl Eval {
             AstKind::Slice(of, ends) => self.slice(&self.eval(of, env), ends, env),
             AstKind::Unary(UnaryOp::Not, of) => truth_value(!self.eval(of, env).truth()),
             AstKind::Unary(UnaryOp::Neg, of) => {
-                let range = self.eval(of, env).range();
-                let zero = Formula::default();
+                let of = self.eval(of, env);
+                self.note_if(is_any(&of));
+                let (range, zero) = (of.range(), Formula::default());
                 Abstract::number(Interval {
                     min: range.max.map(|max| zero.minus(&max)),
                     max: range.min.map(|min| zero.minus(&min)),
@@ -105,6 +108,19 @@ impl Eval {
                 pairs.iter().map(field).collect::<Option<Vec<_>>>().map_or_else(Abstract::any, Abstract::record)
             }
         }
+    }
+
+    /// Whether something that is evaluated meanwhile may fail in a run: divides by what may be zero, reads text as a
+    /// number, or computes with what may be of any type.
+    pub(super) fn may_fail(&self, evaluate: impl FnOnce()) -> bool {
+        let before = self.may_fail.replace(false);
+        evaluate();
+        self.may_fail.replace(before)
+    }
+
+    /// Notes that something may fail.
+    pub(super) fn note_if(&self, may_fail: bool) {
+        self.may_fail.set(self.may_fail.get() || may_fail);
     }
 
     /// Whether an expression holds.
@@ -215,6 +231,7 @@ impl Eval {
     fn slice(&self, of: &Abstract, ends: &[Option<Box<Ast>>; 3], env: &Env) -> Abstract {
         let ends: Vec<Abstract> =
             ends.iter().map(|e| e.as_ref().map_or(Abstract::NULL, |e| self.eval(e, env))).collect();
+        self.note_if(is_any(of) || ends.iter().any(|end| end.value().is_none()));
         let known = self.compute("v0[v1:v2:v3]", [of].into_iter().chain(&ends));
         known.unwrap_or_else(|| match &of.shape {
             Shape::Text(_) => Abstract::text(),
@@ -237,6 +254,12 @@ impl Eval {
             };
         }
         let b = self.eval(right, env);
+        self.note_if(match op {
+            BinOp::Div | BinOp::FloorDiv | BinOp::Rem => b.truth() != Truth::True || is_any(&a) || is_any(&b),
+            BinOp::Pow => a.value().is_none() || b.value().is_none(),
+            BinOp::Add | BinOp::Sub | BinOp::Mul => is_any(&a) || is_any(&b),
+            BinOp::Concat | BinOp::And | BinOp::Or => false,
+        });
         match (op, &a.shape, &b.shape) {
             (BinOp::Add, Shape::Items(x), Shape::Items(y)) => Abstract::items(x.iter().chain(y.iter()).cloned()),
             (BinOp::Add, Shape::Items(_) | Shape::List { .. }, _)
@@ -263,6 +286,7 @@ impl Eval {
         let mut all = Truth::True;
         for (op, right) in rest {
             let right = self.eval(right, env);
+            self.note_if(matches!(op, CompareOp::In | CompareOp::NotIn) && is_any(&right));
             match self.compare_two(*op, &left, &right) {
                 Truth::False => return Truth::False,
                 Truth::Unknown => all = Truth::Unknown,
@@ -315,6 +339,7 @@ impl Eval {
             ("none", _) if value.nullable => Truth::Unknown,
             ("none", _) => Truth::False,
             _ => {
+                self.note_if(args.iter().any(|arg| arg.value.value().is_none()));
                 let source = call_source(&format!("v0 is {name}"), args);
                 self.compute(&source, [value].into_iter().chain(args.iter().map(|a| &a.value)))
                     .map_or(Truth::Unknown, |known| known.truth())
@@ -330,7 +355,10 @@ impl Eval {
             [from, to] => (from, to, 1.0),
             [from, to, step] => match step.as_number() {
                 Some(step) if step != 0.0 => (from, to, step),
-                _ => return Abstract::list(Abstract::number(whole_number()), Interval::whole(0u64, None)),
+                _ => {
+                    self.note_if(true);
+                    return Abstract::list(Abstract::number(whole_number()), Interval::whole(0u64, None));
+                }
             },
             _ => return Abstract::any(),
         };
@@ -369,7 +397,9 @@ impl Eval {
             compiled.insert(source.to_owned(), Expr::compile(source).ok());
         }
         let expr = compiled.get(source)?.as_ref()?;
-        Some(expr.eval(&Operands(known)).map_or_else(|_| Abstract::any(), |value| Abstract::known(&value)))
+        let value = expr.eval(&Operands(known));
+        self.note_if(value.is_err());
+        Some(value.map_or_else(|_| Abstract::any(), |value| Abstract::known(&value)))
     }
 }
 
@@ -390,6 +420,10 @@ pub(super) fn call_source(head: &str, args: &[Arg]) -> String {
         .map(|(arg, i)| arg.name.as_ref().map_or_else(|| format!("v{i}"), |name| format!("{name}=v{i}")))
         .collect();
     if shown.is_empty() { head.to_owned() } else { format!("{head}({})", shown.join(", ")) }
+}
+
+fn is_any(value: &Abstract) -> bool {
+    matches!(value.shape, Shape::Any(_))
 }
 
 fn truth_value(truth: Truth) -> Abstract {

@@ -7,13 +7,42 @@ use crate::value::Value;
 
 /// The value of `value | name(args)`.
 pub(super) fn apply(eval: &Eval, name: &str, value: &Abstract, args: &[Arg]) -> Abstract {
+    let scalar = matches!(value.shape, Shape::Number(_) | Shape::Boolean(_) | Shape::Nothing);
+    let unfit = matches!(value.shape, Shape::Any(_)) || scalar && takes_many(name);
+    eval.note_if(unfit && !takes_anything(name));
     // What is exact without looking into items comes first, so that large inputs are not copied.
     if let Some(exact) = by_shape(eval, name, value, args) {
         return exact;
     }
     let source = call_source(&format!("v0 | {name}"), args);
     let known = eval.compute(&source, [value].into_iter().chain(args.iter().map(|a| &a.value)));
-    known.unwrap_or_else(|| by_kind(name, value, args))
+    known.unwrap_or_else(|| {
+        eval.note_if(may_fail(name, value, args));
+        by_kind(name, value, args)
+    })
+}
+
+/// Whether a filter takes values of every type.
+fn takes_anything(name: &str) -> bool {
+    matches!(name, "to_json" | "to_yaml" | "tojson" | "string" | "hash" | "default" | "d")
+}
+
+/// Whether a filter takes lists, records or text, and is answered here without being computed.
+fn takes_many(name: &str) -> bool {
+    matches!(
+        name,
+        "length" | "count" | "first" | "last" | "list" | "select" | "reject" | "selectattr" | "rejectattr" | "map"
+    )
+}
+
+/// Whether a filter of a value that is not known may fail, though its type is right.
+fn may_fail(name: &str, value: &Abstract, args: &[Arg]) -> bool {
+    match name {
+        "int" | "float" => !matches!(value.shape, Shape::Number(_)),
+        "kmeans" => true,
+        "batch" | "slice" | "matches" | "indent" => args.iter().any(|arg| arg.value.value().is_none()),
+        _ => false,
+    }
 }
 
 fn by_shape(eval: &Eval, name: &str, value: &Abstract, args: &[Arg]) -> Option<Abstract> {

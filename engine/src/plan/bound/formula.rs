@@ -9,11 +9,13 @@ use std::fmt;
 /// A number, or a formula in the sizes of inputs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Formula {
-    /// Coefficients by product; the empty product is the constant. No coefficient is zero.
+    /// Coefficients by product; none is zero. Empty for a number, which most formulas are: numbers are cheap, and stand
+    /// first when formulas are ordered.
     terms: BTreeMap<Product, Coefficient>,
+    constant: Coefficient,
 }
 
-/// Factors, in order, repeated for powers.
+/// Factors, in order, repeated for powers; never empty.
 type Product = Vec<Factor>;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,7 +26,7 @@ enum Factor {
     Greatest(Vec<Formula>),
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Coefficient(f64);
 
 impl PartialEq for Coefficient {
@@ -60,31 +62,28 @@ impl From<usize> for Formula {
 impl Formula {
     /// A number.
     pub fn number(n: f64) -> Self {
-        let mut terms = BTreeMap::new();
-        if n != 0.0 {
-            terms.insert(Vec::new(), Coefficient(n));
-        }
-        Self { terms }
+        // There is one zero.
+        Self { constant: Coefficient(if n == 0.0 { 0.0 } else { n }), terms: BTreeMap::new() }
     }
 
     /// A size that is not known yet, by how it is shown.
     pub fn size(shown: impl Into<String>) -> Self {
-        Self { terms: BTreeMap::from([(vec![Factor::Size(shown.into())], Coefficient(1.0))]) }
+        Self::of_factor(Factor::Size(shown.into()))
     }
 
     /// The number, when no size stands in it.
     pub fn as_number(&self) -> Option<f64> {
-        match self.terms.len() {
-            0 => Some(0.0),
-            1 => self.terms.get(&Vec::new()).map(|c| c.0),
-            _ => None,
-        }
+        self.terms.is_empty().then_some(self.constant.0)
+    }
+
+    fn of_factor(factor: Factor) -> Self {
+        Self { terms: BTreeMap::from([(vec![factor], Coefficient(1.0))]), ..Self::default() }
     }
 
     /// The sum.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
-        let mut sum = self.clone();
+        let mut sum = Self { terms: self.terms.clone(), ..Self::number(self.constant.0 + other.constant.0) };
         for (product, coefficient) in &other.terms {
             let entry = sum.terms.entry(product.clone()).or_insert(Coefficient(0.0));
             entry.0 += coefficient.0;
@@ -98,22 +97,30 @@ impl Formula {
     /// The difference.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
-        self.plus(&other.times(&Self::number(-1.0)))
+        self.plus(&other.scaled(-1.0))
     }
 
     /// The product.
     #[must_use]
     pub fn times(&self, other: &Self) -> Self {
-        let mut result = Self::default();
-        for (a, x) in &self.terms {
-            for (b, y) in &other.terms {
+        let mut result = self.scaled(other.constant.0);
+        for (a, x) in &other.terms {
+            let alone = Self { terms: BTreeMap::from([(a.clone(), Coefficient(1.0))]), ..Self::default() };
+            result = result.plus(&alone.scaled(self.constant.0 * x.0));
+            for (b, y) in &self.terms {
                 let mut product: Product = a.iter().chain(b).cloned().collect();
                 product.sort();
-                let term = Self { terms: BTreeMap::from([(product, Coefficient(x.0 * y.0))]) };
-                result = result.plus(&term);
+                let term = BTreeMap::from([(product, Coefficient(x.0 * y.0))]);
+                result = result.plus(&Self { terms: term, ..Self::default() });
             }
         }
         result
+    }
+
+    fn scaled(&self, by: f64) -> Self {
+        let terms =
+            self.terms.iter().filter(|_| by != 0.0).map(|(product, c)| (product.clone(), Coefficient(c.0 * by)));
+        Self { terms: terms.collect(), ..Self::number(self.constant.0 * by) }
     }
 
     /// The lesser of the two.
@@ -162,13 +169,14 @@ impl Formula {
         if kept.len() == 1 {
             return kept.remove(0);
         }
-        Self { terms: BTreeMap::from([(vec![make(kept)], Coefficient(1.0))]) }
+        Self::of_factor(make(kept))
     }
 
     /// The factor that this formula is, when it is nothing else.
     fn lone_factor(&self) -> Option<&Factor> {
         let (product, coefficient) = self.terms.first_key_value()?;
-        (self.terms.len() == 1 && product.len() == 1 && coefficient.0 == 1.0).then(|| &product[0])
+        let alone = self.constant.0 == 0.0 && self.terms.len() == 1 && product.len() == 1;
+        (alone && coefficient.0 == 1.0).then(|| &product[0])
     }
 
     /// True when it is no greater than `other`, whatever the sizes; false when it may be greater or that is not known.
@@ -179,11 +187,12 @@ impl Formula {
     /// True when it is less than `other`, whatever the sizes.
     pub fn below(&self, other: &Self) -> bool {
         let gap = other.minus(self);
-        gap.never_negative() && gap.terms.get(&Vec::new()).is_some_and(|c| c.0 > 0.0)
+        gap.never_negative() && gap.constant.0 > 0.0
     }
 
     fn never_negative(&self) -> bool {
-        self.terms.iter().all(|(product, c)| c.0 >= 0.0 && product.iter().all(Factor::never_negative))
+        self.constant.0 >= 0.0
+            && self.terms.iter().all(|(product, c)| c.0 >= 0.0 && product.iter().all(Factor::never_negative))
     }
 
     /// The sizes in it, as shown.
@@ -203,7 +212,7 @@ impl Formula {
     /// The formula with each size replaced.
     #[must_use]
     pub fn replace(&self, by: &dyn Fn(&str) -> Self) -> Self {
-        let mut result = Self::default();
+        let mut result = Self::number(self.constant.0);
         for (product, coefficient) in &self.terms {
             let term = product.iter().fold(Self::number(coefficient.0), |term, factor| {
                 term.times(&match factor {
@@ -246,17 +255,20 @@ impl Factor {
 impl fmt::Display for Formula {
     /// `25 + |xs| - 2 × |ys|`: the constant first, then products as they come.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut first = true;
-        // A sum that begins with a minus reads badly: what is positive comes first.
         let (plus, minus): (Vec<_>, Vec<_>) = self.terms.iter().partition(|(_, c)| c.0 > 0.0);
-        for (product, coefficient) in plus.into_iter().chain(minus) {
-            match (first, coefficient.0 < 0.0) {
+        let none = Product::new();
+        let constant = (&none, &self.constant);
+        let alone = self.terms.is_empty();
+        // A sum that begins with a minus reads badly: what is positive comes first.
+        let terms = std::iter::once(constant).filter(|(_, c)| c.0 > 0.0 || alone).chain(plus);
+        let less = std::iter::once(constant).filter(|(_, c)| c.0 < 0.0 && !alone).chain(minus);
+        for (i, (product, coefficient)) in terms.chain(less).enumerate() {
+            match (i == 0, coefficient.0 < 0.0) {
                 (true, true) => f.write_str("-")?,
                 (true, false) => {}
                 (false, true) => f.write_str(" - ")?,
                 (false, false) => f.write_str(" + ")?,
             }
-            first = false;
             let size = coefficient.0.abs();
             if product.is_empty() {
                 write!(f, "{size}")?;
@@ -266,13 +278,10 @@ impl fmt::Display for Formula {
                 write!(f, "{size} × ")?;
             }
             for (i, factor) in product.iter().enumerate() {
-                if i > 0 {
-                    f.write_str(" × ")?;
-                }
-                write!(f, "{factor}")?;
+                write!(f, "{}{factor}", if i > 0 { " × " } else { "" })?;
             }
         }
-        if first { f.write_str("0") } else { Ok(()) }
+        Ok(())
     }
 }
 

@@ -111,7 +111,7 @@ impl Walk<'_> {
                 (Some(certain), _) if walked < certain => Truth::False,
                 _ => Truth::Unknown,
             };
-            let item = list.as_ref().map(|list| list.item(walked as i64 - 1).not_null_if(!list.any_item().nullable));
+            let item = list.as_ref().map(|list| item_of_pass(list, walked - 1));
             let told = Told { n: Interval::exactly(walked), last, item, state: &state, prev: &prev };
             let pass = self.pass(repeat, body, file, env, told);
             made.add(&pass, &Count::new(1u64, 1u64));
@@ -337,8 +337,10 @@ fn give_up(old: &Abstract, new: &Abstract) -> Abstract {
     )
 }
 
-impl Abstract {
-    fn not_null_if(self, known: bool) -> Self {
-        if known { self.not_null() } else { self }
+/// The item of a pass that is made: past the fewest items a list is known to have, it is there all the same.
+fn item_of_pass(list: &Abstract, index: usize) -> Abstract {
+    match &list.shape {
+        Shape::Items(items) => items.get(index).cloned().unwrap_or(Abstract::NULL),
+        _ => list.any_item(),
     }
 }

@@ -11,6 +11,7 @@ mod loops;
 mod of_type;
 mod sized;
 mod tally;
+mod text;
 mod value;
 mod walk;
 
@@ -57,7 +58,8 @@ pub fn bound(flow: &CheckedFlow, known: Known<'_>) -> Bound {
         ([Some(tally.calls.fewest.clone()), most, without], tally)
     };
     if let Some(inputs) = known.inputs {
-        let ([fewest, most, without], nodes) = counts(&|walk| walk.known_inputs(inputs));
+        let inputs = all.known_inputs(inputs);
+        let ([fewest, most, without], nodes) = counts(&|_| inputs.clone());
         return Bound {
             fewest: Sized::always(fewest.unwrap_or_default()),
             most: most.map(Sized::always),

@@ -278,6 +278,10 @@ impl Abstract {
     fn when_true(&self) -> Self {
         let shape = match &self.shape {
             Shape::Boolean(_) => Shape::Boolean(Some(true)),
+            // Zero is false: of the whole numbers from zero on, one is the first that is left.
+            Shape::Number(range) if range.whole && range.min == Some(Formula::default()) => {
+                Shape::Number(Interval { min: Some(Formula::from(1u64)), ..range.clone() })
+            }
             Shape::List { item, len } => {
                 let one = Formula::from(1u64);
                 let min = len.min.as_ref().map_or_else(|| one.clone(), |min| min.greatest(&one));

@@ -192,12 +192,12 @@ impl<'a> Walk<'a> {
         match &node.on_error {
             OnError::Fail => {}
             OnError::Skip => {
-                tally = caught(node, tally);
+                tally = self.caught(node, tally, &inner);
                 value = value.join(&skipped());
             }
             OnError::Else(val) => {
                 let error = ["name", "message", "at"].map(|field| (field, Abstract::text()));
-                tally = caught(node, tally);
+                tally = self.caught(node, tally, &inner);
                 value = value.join(&self.val(val, &env.with("error", Abstract::record(error))));
             }
         }
@@ -318,8 +318,9 @@ impl<'a> Walk<'a> {
             AllowFailed::Percent(share) => *share > 0.0,
         };
         let one = |item: Abstract| {
-            let (tally, value) = self.once(node, file, &env.with(each.name.as_str(), item));
-            if may_fail { (caught(node, tally), value.or_null()) } else { (tally, value) }
+            let inner = env.with(each.name.as_str(), item);
+            let (tally, value) = self.once(node, file, &inner);
+            if may_fail { (self.asked(node, tally, &inner), value.or_null()) } else { (tally, value) }
         };
         let repeats = Count::from(&list.len());
         let (mut tally, value) = match &list.shape {
@@ -340,6 +341,28 @@ impl<'a> Walk<'a> {
         };
         tally.repeats = Some(repeats);
         (tally, value)
+    }
+
+    /// The calls of a node whose failure does not fail the run.
+    fn caught(&self, node: &Node, tally: Tally, env: &Env) -> Tally {
+        let Repeat::Each(each) = &node.repeat else { return self.asked(node, tally, env) };
+        let mut item = Abstract::NULL;
+        if self.eval.may_fail(|| item = self.val(&each.list, env).any_item()) {
+            return tally.optional();
+        }
+        self.asked(node, tally, &env.with(each.name.as_str(), item))
+    }
+
+    /// The calls of a node that may fail: a prompt has asked once before it does, if nothing fails before that; of
+    /// anything else the error may come before the first call.
+    fn asked(&self, node: &Node, mut tally: Tally, env: &Env) -> Tally {
+        match &node.verb {
+            Verb::Prompt(prompt) if self.asks_for_certain(node, prompt, env) => {
+                tally.calls.fewest = tally.calls.fewest.least(&Formula::from(1u64));
+                tally
+            }
+            _ => tally.optional(),
+        }
     }
 
     /// What is known of a value as written.
@@ -383,16 +406,6 @@ fn order(block: &Block) -> Vec<usize> {
 pub(super) fn results(block: &Block, env: &Env) -> Abstract {
     let of = |node: &Node| env.get(&node.id).cloned().unwrap_or_else(Abstract::any);
     Abstract::record(block.nodes.iter().map(|node| (node.id.as_str(), of(node))))
-}
-
-/// The calls of a node that may fail without failing the run: a prompt was asked once before it did, of anything else the
-/// error may come before the first call.
-fn caught(node: &Node, mut tally: Tally) -> Tally {
-    if !matches!(node.verb, Verb::Prompt(_)) {
-        return tally.optional();
-    }
-    tally.calls.fewest = tally.calls.fewest.least(&Formula::from(1u64));
-    tally
 }
 
 /// The calls of all judges among some rules, each asked once, of one model after the other.

@@ -131,6 +131,11 @@ impl Step<'_> {
         }
     }
 
+    /// How many of the jobs it takes: a person takes none.
+    pub(super) fn places(&self) -> usize {
+        usize::from(!matches!(self, Self::Ask(_)))
+    }
+
     pub(super) fn kind(&self) -> WorkKind {
         match self {
             Self::Rule(_) => WorkKind::Rule,

@@ -119,7 +119,7 @@ fn ranges_are_kept() {
         ("any_n if flag else 3", "?..?"),
         ("n if n < 3 else 0", "0..2"),
         ("n if n >= 3 else 7", "3..7"),
-        ("n or 9", "0..9"),
+        ("n or 9", "1..9"),
         ("xs[0].n", "1..3"),
         ("some | length", "2..4"),
         ("7 // 2", "3..3"),
