@@ -275,7 +275,7 @@ async fn a_server_that_takes_schemas_is_sent_the_whole_one() {
     assert_eq!(body["response_format"]["type"], "json_schema");
     assert_eq!(Some(&body["response_format"]["json_schema"]["schema"]), request.schema.as_ref());
     let content = body["messages"][0]["content"].as_str().unwrap();
-    assert!(content.contains("\"minimum\": 1"), "such a server does not tell the model: {content}");
+    assert!(content.contains("\"minimum\":1"), "such a server does not tell the model: {content}");
 }
 
 #[tokio::test]
@@ -300,7 +300,7 @@ async fn a_server_with_json_mode_is_shown_the_schema() {
     for body in sent(&server).await {
         assert_eq!(body["response_format"], json!({ "type": "json_object" }));
         let content = body["messages"][0]["content"].as_str().unwrap();
-        assert!(content.starts_with("count\n") && content.contains("\"minimum\": 1"), "{content}");
+        assert!(content.starts_with("count\n") && content.contains("\"minimum\":1"), "{content}");
     }
 }
 
@@ -315,7 +315,7 @@ async fn a_server_that_refuses_schemas_is_shown_them_from_then_on() {
     let bodies = sent(&server).await;
     let enforced: Vec<bool> = bodies.iter().map(|body| body.get("response_format").is_some()).collect();
     assert_eq!(enforced, [true, false, false]);
-    assert!(bodies[2]["messages"][0]["content"].as_str().unwrap().contains("\"minimum\": 1"));
+    assert!(bodies[2]["messages"][0]["content"].as_str().unwrap().contains("\"minimum\":1"));
 }
 
 #[tokio::test]
