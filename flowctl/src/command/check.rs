@@ -22,9 +22,9 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
             Format::Human => {
                 let text = render::findings_human(&checked.found, &checked.sources, &file.folder);
                 if args.flows.len() > 1 {
-                    render::out(format_args!("{}: {text}", path.display()))
+                    render::out(format_args!("{}: {text}", path.display()));
                 } else {
-                    render::out(text)
+                    render::out(text);
                 }
             }
         }

@@ -56,12 +56,12 @@ impl Progress {
                 self.finish(path, record.at_ms, "answered");
             }
             Event::CallFailed { path, name, message, .. } => {
-                self.finish(path, record.at_ms, &format!("{name}: {message}"))
+                self.finish(path, record.at_ms, &format!("{name}: {message}"));
             }
             Event::WorkStarted { path, .. } => self.begin(path, &format!("{path} runs")),
             Event::WorkDone { path, value } => self.finish(path, record.at_ms, &verdict(value)),
             Event::WorkFailed { path, name, message, .. } => {
-                self.finish(path, record.at_ms, &format!("{name}: {message}"))
+                self.finish(path, record.at_ms, &format!("{name}: {message}"));
             }
             Event::Asked { path, question } => self.begin(path, &format!("{path} waits for a person: {question}")),
             Event::Answered { path, .. } => self.finish(path, record.at_ms, "answered"),
@@ -81,7 +81,7 @@ impl Progress {
                 self.line(record.at_ms, &format!("{path}: the budget of {what} of {scope} is spent"));
             }
             Event::NodeFailed { path, error, .. } => {
-                self.line(record.at_ms, &format!("{path} failed: {}", error.message))
+                self.line(record.at_ms, &format!("{path} failed: {}", error.message));
             }
             Event::NodeSkipped { path, error: Some(error), .. } => {
                 self.line(record.at_ms, &format!("{path} is done without ({}: {})", error.name, error.message));
@@ -132,7 +132,7 @@ impl Progress {
     fn pass(&mut self, at_ms: u64, path: &str, how: &str) {
         let of = path.rsplit_once(['#', '[']).and_then(|(of, _)| self.passes.get(of).copied().flatten());
         let of = of.map(|of| format!(" of {of}")).unwrap_or_default();
-        self.line(at_ms, &format!("{path}: pass {how}{of}"));
+        self.line(at_ms, &format!("{path}{of}: pass {how}"));
     }
 
     fn line(&self, at_ms: u64, text: &str) {

@@ -23,12 +23,12 @@ fn run(flow: &str) -> (tempfile::TempDir, Command) {
 }
 
 #[test]
-fn a_missing_key_is_named() {
+fn a_missing_key_is_named_before_any_call() {
     let (_folder, mut command) = run(ASK);
-    let ended = end(&mut command).with(3);
-    let json = ended.json();
-    assert_eq!((&json["outcome"], &json["error"]["at"]), (&json!("failed"), &json!("a")));
+    let json = end(&mut command).with(3).json();
+    assert_eq!((&json["outcome"], &json["error"]["name"]), (&json!("failed"), &json!("rejected")));
     assert!(json["error"]["message"].as_str().is_some_and(|m| m.contains("OPENAI_API_KEY")), "{json}");
+    assert_eq!(json["spend"]["calls"], json!(0));
 }
 
 #[test]
