@@ -61,7 +61,7 @@ pub(super) fn count(written: &str) -> Option<Value> {
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be a whole number in range")]
 fn whole(number: f64) -> Option<u64> {
-    (number >= 0.0 && number <= 9e18).then_some(number as u64)
+    (0.0..=9e18).contains(&number).then_some(number as u64)
 }
 
 #[cfg(test)]
