@@ -6,7 +6,8 @@ use std::fs;
 
 /// The packages of `examples`.
 fn examples() -> Vec<String> {
-    let folders = fs::read_dir(root().join("examples")).expect("examples").flatten().filter(|e| e.path().is_dir());
+    let folders = fs::read_dir(root().join("examples")).expect("examples").flatten();
+    let folders = folders.filter(|e| e.path().join("problem.yaml").is_file());
     let mut names: Vec<String> = folders.filter_map(|e| e.file_name().into_string().ok()).collect();
     names.sort();
     assert!(names.len() >= 3, "{names:?}");
@@ -47,6 +48,16 @@ fn each_example_has_a_wrong_program_first_and_is_accepted_in_the_end() {
         fs::write(&program, json["outputs"]["code"].as_str().expect("code")).expect("written");
         end(flowctl().arg("judge").arg(format!("examples/{example}")).arg(&program)).with(0);
     }
+}
+
+#[test]
+fn the_small_models_run_is_replayed_to_the_end_it_had() {
+    let ended = call(
+        "run flows/AlphaCodium.yaml --preset small --input problem=@examples/tiny/problem.json \
+         --replay examples/tiny/answers.json --format json",
+    );
+    let json = ended.with(0).json();
+    assert_eq!(json["outcome"], json!("accepted"));
 }
 
 #[test]
