@@ -2,6 +2,7 @@
 
 use super::env::Env;
 use super::flow::{CheckedFlow, FileDef, FileId, FlowDef, FlowId};
+use super::place::Place;
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::source::{Files, SourceId, Sources};
 use crate::spec::types::{Named, Type};
@@ -154,7 +155,8 @@ impl<'a> Cx<'a> {
         result
     }
 
-    pub(super) fn read(&mut self, name: &str, span: Span, at: &Route) {
+    /// Notes that a name is read. Where types are looked at, the edges are known already.
+    pub(super) fn read(&mut self, name: &str, ast: &Ast, place: &Place) {
         let field_read = std::mem::take(&mut self.field_read);
         if let Some(var) = self.env.get(name)
             && let Some(key) = &var.key
@@ -162,7 +164,10 @@ impl<'a> Cx<'a> {
         {
             self.used.insert(key.clone());
         }
-        self.reads.push(Read { name: name.to_owned(), span, at: at.clone() });
+        if self.names_only {
+            let span = place.span(&self.sources, ast.start, ast.end);
+            self.reads.push(Read { name: name.to_owned(), span, at: place.at.clone() });
+        }
     }
 
     /// `params.x` uses one field; a read of the whole record uses all.

@@ -18,6 +18,9 @@ impl Cx<'_> {
             AstKind::Var(name) => self.infer_var(name, ast, place),
             AstKind::Attr(base, name) => {
                 self.note_field_use(base, name);
+                if let Some(ty) = self.field_of_name(base, name, place) {
+                    return self.with_facts(ty, ast);
+                }
                 let of = self.infer(base, place);
                 match name.parse::<i64>() {
                     Ok(index) => index_type(&of, Some(index)),
@@ -105,10 +108,23 @@ impl Cx<'_> {
                 if known { record(fields) } else { Type::Any }
             }
         };
+        self.with_facts(ty, ast)
+    }
+
+    fn with_facts(&self, ty: Type, ast: &Ast) -> Type {
         match path(ast) {
             Some(path) if self.env.known(&path) => without_null(ty),
             _ => ty,
         }
+    }
+
+    /// `name.field`, where the name is a record that has it: the commonest read, without a copy of the whole record's type.
+    fn field_of_name(&mut self, base: &Ast, field: &str, place: &Place) -> Option<Type> {
+        let AstKind::Var(name) = &base.kind else { return None };
+        let Type::Record(fields) = &self.env.get(name)?.ty else { return None };
+        let ty = fields.iter().find(|f| f.name == field)?.ty.clone();
+        self.read(name, base, place);
+        Some(ty)
     }
 
     /// Runs `then` where `test` is known to be `truth`.
@@ -199,11 +215,11 @@ impl Cx<'_> {
     }
 
     fn infer_var(&mut self, name: &str, ast: &Ast, place: &Place) -> Type {
-        let span = place.span(&self.sources, ast.start, ast.end);
-        self.read(name, span, &place.at);
+        self.read(name, ast, place);
         if let Some(var) = self.env.get(name) {
             return var.ty.clone();
         }
+        let span = place.span(&self.sources, ast.start, ast.end);
         let similar = nearest(name, self.env.names()).map(str::to_owned);
         let message = match name {
             "budget" => "no budget stands around this place".to_owned(),
