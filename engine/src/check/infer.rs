@@ -322,7 +322,7 @@ impl Cx<'_> {
         if op == BinOp::Concat {
             return text();
         }
-        let sign = sign_of(op);
+        let sign = op.sign();
         let left = self.need(left, a, place, &format!("an operand of `{sign}`"));
         let right = self.need(right, b, place, &format!("an operand of `{sign}`"));
         match (op, left, right) {
@@ -489,21 +489,6 @@ pub(super) fn is_text(ty: &Type) -> bool {
 
 fn is_union(ty: &Type) -> bool {
     matches!(ty, Type::Union(_))
-}
-
-fn sign_of(op: BinOp) -> &'static str {
-    match op {
-        BinOp::Add => "+",
-        BinOp::Sub => "-",
-        BinOp::Mul => "*",
-        BinOp::Div => "/",
-        BinOp::FloorDiv => "//",
-        BinOp::Rem => "%",
-        BinOp::Pow => "**",
-        BinOp::Concat => "~",
-        BinOp::And => "and",
-        BinOp::Or => "or",
-    }
 }
 
 /// The range of a result, from the ranges of its operands.

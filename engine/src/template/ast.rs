@@ -115,6 +115,24 @@ pub enum BinOp {
     Or,
 }
 
+impl BinOp {
+    /// As it is written.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Sub => "-",
+            Self::Mul => "*",
+            Self::Div => "/",
+            Self::FloorDiv => "//",
+            Self::Rem => "%",
+            Self::Pow => "**",
+            Self::Concat => "~",
+            Self::And => "and",
+            Self::Or => "or",
+        }
+    }
+}
+
 /// A comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CompareOp {

@@ -72,7 +72,7 @@ pub(super) fn binary<'e>(op: BinOp, left: Val<'e>, right: Val<'e>, fuel: &Fuel) 
         }
         (_, a, b) => match (Num::of(a), Num::of(b)) {
             (Some(a), Some(b)) => Ok(Val::from(arithmetic(op, a, b)?.value()?)),
-            _ => Err(Fault::new(format!("can't compute {} {} {}", kind(a), sign(op), kind(b)))),
+            _ => Err(Fault::new(format!("can't compute {} {} {}", kind(a), op.sign(), kind(b)))),
         },
     }
 }
@@ -166,21 +166,6 @@ pub(super) fn negate(value: &Value) -> Result<Value, Fault> {
             None => unreachable!("internal error: a number that is none"),
         },
         other => Err(Fault::new(format!("can't negate {}", kind(other)))),
-    }
-}
-
-fn sign(op: BinOp) -> &'static str {
-    match op {
-        BinOp::Add => "+",
-        BinOp::Sub => "-",
-        BinOp::Mul => "*",
-        BinOp::Div => "/",
-        BinOp::FloorDiv => "//",
-        BinOp::Rem => "%",
-        BinOp::Pow => "**",
-        BinOp::Concat => "~",
-        BinOp::And => "and",
-        BinOp::Or => "or",
     }
 }
 

@@ -473,19 +473,7 @@ fn sign(op: CompareOp) -> &'static str {
 }
 
 fn source_of(op: BinOp) -> String {
-    let sign = match op {
-        BinOp::Add => "+",
-        BinOp::Sub => "-",
-        BinOp::Mul => "*",
-        BinOp::Div => "/",
-        BinOp::FloorDiv => "//",
-        BinOp::Rem => "%",
-        BinOp::Pow => "**",
-        BinOp::Concat => "~",
-        BinOp::And => "and",
-        BinOp::Or => "or",
-    };
-    format!("v0 {sign} v1")
+    format!("v0 {} v1", op.sign())
 }
 
 fn whole_number() -> Interval {
