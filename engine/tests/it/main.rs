@@ -7,6 +7,7 @@ mod checks;
 mod harness;
 mod pages;
 mod plans;
+mod resume;
 mod run_attempts;
 mod run_properties;
 mod schema;
