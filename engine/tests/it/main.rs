@@ -2,6 +2,7 @@
 
 mod bound_properties;
 mod bounds;
+mod cache;
 mod checks;
 #[path = "../harness/mod.rs"]
 mod harness;
