@@ -12,6 +12,7 @@ mod resume;
 mod run_attempts;
 mod run_properties;
 mod schema;
+mod store;
 mod tidy;
 mod vectors;
 mod world;
