@@ -124,15 +124,18 @@ fn ms(work: impl FnOnce()) -> f64 {
 }
 
 /// One row a step, each in a transaction of its own: the least that keeping steps can cost.
-fn bare(folder: &TempDir, steps: usize, body: &str, sync: &str) {
+fn bare(steps: usize, body: &str, sync: &str) -> f64 {
+    let folder = TempDir::new_in(disk()).expect("a folder");
     let db = Connection::open(folder.path().join("bare.db")).expect("a database");
     db.pragma_update(None, "journal_mode", "wal").expect("wal");
     db.pragma_update(None, "synchronous", sync).expect("sync");
-    db.execute_batch("create table if not exists step (run integer, n integer, body text)").expect("a table");
-    for n in 0..steps {
-        let mut insert = db.prepare_cached("insert into step values (?, ?, ?)").expect("prepared");
-        insert.execute(rusqlite::params![1, n as i64, body]).expect("written");
-    }
+    db.execute_batch("create table step (run integer, n integer, body text)").expect("a table");
+    ms(|| {
+        for n in 0..steps {
+            let mut insert = db.prepare_cached("insert into step values (?, ?, ?)").expect("prepared");
+            insert.execute(rusqlite::params![1, n as i64, body]).expect("written");
+        }
+    })
 }
 
 /// Ours and bare SQLite, turn by turn.
@@ -141,9 +144,8 @@ fn beside(runtime: &Runtime, name: &str, flow: &CheckedFlow, (steps, body): (usi
     let ports = world(Duration::ZERO);
     let mut taken: [Vec<f64>; 5] = Default::default();
     for _ in 0..rounds {
-        let folder = TempDir::new_in(disk()).expect("a folder");
-        taken[0].push(ms(|| bare(&folder, steps, body, "normal")));
-        taken[1].push(ms(|| bare(&folder, steps, body, "full")));
+        taken[0].push(bare(steps, body, "normal"));
+        taken[1].push(bare(steps, body, "full"));
         taken[2].push(ms(|| drop(runtime.block_on(drive(flow, &given, &ports, 1, &mut Memory::default())))));
         for (slot, durability) in [(3, Durability::Normal), (4, Durability::Strict)] {
             let folder = TempDir::new_in(disk()).expect("a folder");
@@ -258,22 +260,37 @@ impl Journal for Once {
     }
 }
 
+/// Without arguments all of it; `cargo bench --bench journal -- runs` just the thousand runs.
 fn main() {
+    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let wanted = |part: &str| only.as_ref().is_none_or(|only| only == part);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    if wanted("steps") {
+        steps(&runtime);
+    }
+    for durability in [Durability::Normal, Durability::Strict] {
+        if wanted("fan") {
+            fan_out(&runtime, durability);
+        }
+        if wanted("runs") {
+            many_runs(&runtime, durability);
+        }
+    }
+    if wanted("resume") {
+        resumed(&runtime);
+    }
+}
+
+fn steps(runtime: &Runtime) {
     println!("milliseconds: best (median)\n");
     println!("| workload | in memory | bare NORMAL | ours NORMAL | ratio | bare FULL | ours strict |");
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     let number = json!(1).to_string();
     let kilobyte = "x".repeat(1024);
-    beside(&runtime, "chain of 100, pure", &chain(100, false), (100, &number), 9);
-    beside(&runtime, "chain of 100 calls", &chain(100, true), (100, &number), 9);
-    beside(&runtime, "loop of 1,000 with 1 KB, pure", &looping(false), (1000, &kilobyte), 5);
-    beside(&runtime, "loop of 1,000 calls with 1 KB", &looping(true), (1000, &kilobyte), 5);
+    beside(runtime, "chain of 100, pure", &chain(100, false), (100, &number), 9);
+    beside(runtime, "chain of 100 calls", &chain(100, true), (100, &number), 9);
+    beside(runtime, "loop of 1,000 with 1 KB, pure", &looping(false), (1000, &kilobyte), 5);
+    beside(runtime, "loop of 1,000 calls with 1 KB", &looping(true), (1000, &kilobyte), 5);
     println!();
-    for durability in [Durability::Normal, Durability::Strict] {
-        fan_out(&runtime, durability);
-        many_runs(&runtime, durability);
-    }
-    resumed(&runtime);
 }

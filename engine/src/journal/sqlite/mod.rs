@@ -30,6 +30,9 @@ const SCHEMA: [&str; 1] = [include_str!("schema.sql")];
 /// How long another process may hold the database before that is an error.
 const BUSY: Duration = Duration::from_secs(30);
 
+/// After so many pages of 4 KiB the log is written into the file, with a sync each time.
+const CHECKPOINT: u32 = 4_000;
+
 /// Which writes are synced to the disk before the run goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
@@ -121,6 +124,7 @@ impl Store {
         db.set_prepared_statement_cache_capacity(32);
         db.pragma_update(None, "journal_mode", "wal").map_err(told)?;
         db.pragma_update(None, "synchronous", "normal").map_err(told)?;
+        db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT).map_err(told)?;
         migrate(&mut db)?;
         Ok(Self { shared: Arc::new(Shared::new(db, durability)), folder: folder.to_owned() })
     }
@@ -410,11 +414,31 @@ impl Journal for StoredRun {
 /// A record in writing. Most are short, and stand as they are; a long one has chunks in place of its long parts.
 fn write_record(record: &Record, body: &mut Vec<u8>, chunks: &mut Chunks) {
     let begin = body.len();
-    serde_json::to_writer(&mut *body, record).expect("internal error: records are data");
-    // One of ours that looks like a chunk, or a record of somebody else's that does, must be told apart.
-    if body.len() - begin >= chunk::LARGE || body[begin..].windows(2).any(|two| two == b"\"#") {
+    let short = serde_json::to_writer(Short { body, end: begin + chunk::LARGE }, record).is_ok();
+    // What looks like a chunk and is none must be told apart.
+    if !short || body[begin..].windows(2).any(|two| two == b"\"#") {
         body.truncate(begin);
         body.append(&mut written(&encode(record, chunks)));
+    }
+}
+
+/// Takes so much and no more.
+struct Short<'a> {
+    body: &'a mut Vec<u8>,
+    end: usize,
+}
+
+impl std::io::Write for Short<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.body.len() + bytes.len() > self.end {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        self.body.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
