@@ -188,29 +188,33 @@ fn fan_out(runtime: &Runtime, durability: Durability) {
 }
 
 /// A thousand runs at once, each of ten calls that take 50 ms: 500 ms are ideal.
-fn many_runs(runtime: &Runtime, durability: Durability) {
+fn many_runs(runtime: &Runtime, durability: Option<Durability>) {
     let flow = Arc::new(chain(10, true));
     let given = Arc::new(prepare(&flow, &Given::default()).expect("the flow needs nothing"));
     let ports = world(Duration::from_millis(50));
     let rounds = (0..5).map(|_| {
         let folder = TempDir::new_in(disk()).expect("a folder");
-        let store = Store::open(folder.path(), durability).expect("a store");
-        let journals: Vec<_> = (0..1000).map(|_| store.begin(Reuse::Nothing, None).expect("a run")).collect();
+        let store = durability.map(|durability| Store::open(folder.path(), durability).expect("a store"));
+        let journal = |_| -> Box<dyn Journal> {
+            match &store {
+                Some(store) => Box::new(store.begin(Reuse::Nothing, None).expect("a run")),
+                None => Box::new(Memory::default()),
+            }
+        };
+        let journals: Vec<_> = (0..1000).map(journal).collect();
         ms(|| {
             runtime.block_on(async {
                 let runs = journals.into_iter().map(|mut journal| {
                     let (flow, given, ports) = (Arc::clone(&flow), Arc::clone(&given), ports.clone());
-                    tokio::spawn(async move { drop(drive(&flow, &given, &ports, 1, &mut journal).await) })
+                    tokio::spawn(async move { drop(drive(&flow, &given, &ports, 1, &mut *journal).await) })
                 });
                 join_all(runs).await;
             });
         })
     });
     let Times(best, median) = Times::of(rounds.collect());
-    println!(
-        "1,000 runs of ten calls of 50 ms at {durability:?}: {best:.0} ms ({median:.0}), {:.2}x of the ideal",
-        best / 500.0
-    );
+    let kept = durability.map_or_else(|| "in memory".to_owned(), |durability| format!("at {durability:?}"));
+    println!("1,000 runs of ten calls of 50 ms {kept}: {best:.0} ms ({median:.0}), {:.2}x of the ideal", best / 500.0);
 }
 
 /// The time from a journal of ten thousand events to the next call.
@@ -269,12 +273,15 @@ fn main() {
     if wanted("steps") {
         steps(&runtime);
     }
+    if wanted("runs") {
+        many_runs(&runtime, None);
+    }
     for durability in [Durability::Normal, Durability::Strict] {
         if wanted("fan") {
             fan_out(&runtime, durability);
         }
         if wanted("runs") {
-            many_runs(&runtime, durability);
+            many_runs(&runtime, Some(durability));
         }
     }
     if wanted("resume") {

@@ -9,12 +9,13 @@ use std::collections::HashMap;
 /// The address of a chunk.
 pub(super) type Hash = [u8; 16];
 
-/// A text of so many bytes is a chunk.
-const TEXT: usize = 96;
-/// What is larger in writing is a chunk.
-pub(super) const LARGE: usize = 512;
+/// A text of so many bytes is a chunk: half a page. A shorter one would cost the page of its own that it is written to, in
+/// every commit that has a new one, and save little.
+const TEXT: usize = 2048;
+/// What is larger in writing is a chunk: a page.
+pub(super) const LARGE: usize = 4096;
 /// So many items of a list are a block.
-const BLOCK: usize = 16;
+const BLOCK: usize = 8;
 
 /// Chunks that a value refers to.
 pub(super) type Chunks = Vec<(Hash, Vec<u8>)>;
@@ -205,7 +206,7 @@ mod tests {
             any::<i64>().prop_map(Value::from),
             any::<f64>().prop_map(|x| json!(x)),
             "[a-z#\"\\\\\\n]{0,9}".prop_map(Value::from),
-            (90..200usize).prop_map(|n| json!("x".repeat(n))),
+            (1000..4000usize).prop_map(|n| json!("x".repeat(n))),
         ];
         leaf.prop_recursive(4, 200, 40, |inner| {
             prop_oneof![
@@ -240,7 +241,7 @@ mod tests {
 
     #[test]
     fn every_chunk_of_a_value_is_found() {
-        let value = json!({ "a": (0..500).map(|n| json!({ "n": n, "text": "y".repeat(n) })).collect::<Vec<_>>() });
+        let value = json!({ "a": (0..500).map(|n| json!({ "n": n, "text": "y".repeat(9 * n) })).collect::<Vec<_>>() });
         let mut chunks = Chunks::new();
         let written = encode(value, &mut chunks);
         let stored: HashMap<Hash, Vec<u8>> = chunks.into_iter().collect();

@@ -20,7 +20,8 @@ use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use write::{Begin, End, Shared, Write};
 
@@ -185,7 +186,7 @@ impl Store {
         let db = self.db();
         let n = number(&db, id)?;
         let mut decoder = decoder(&db);
-        let mut query = db.prepare_cached("select at, body from event where run = ? order by seq").map_err(told)?;
+        let mut query = db.prepare_cached("select at, body from event where run = ? order by id").map_err(told)?;
         let mut rows = query.query([n]).map_err(told)?;
         let (mut records, mut last) = (Vec::new(), 0);
         while let Some(row) = rows.next().map_err(told)? {
@@ -209,7 +210,7 @@ impl Store {
     pub fn begin(&self, cache: Reuse, parent: Option<String>) -> Result<StoredRun, Error> {
         let id = new_id();
         let lease = self.lease(&id)?;
-        let n = number_of(&id);
+        let n = new_number();
         Ok(StoredRun { store: self.clone(), id, n, cache, parent, spent: Cost::default(), _lease: lease })
     }
 
@@ -374,7 +375,6 @@ impl StoredRun {
         Write {
             run: self.n,
             begin,
-            seq: batch.records.first().map_or(0, |record| record.seq),
             at: now_ms(),
             kept: kept.collect(),
             body,
@@ -526,12 +526,6 @@ fn number(db: &Connection, id: &str) -> Result<i64, Error> {
     n.ok_or_else(|| Error(format!("there is no run `{id}`")))
 }
 
-/// The number of the run of an id, which is as good as unique as the id is.
-fn number_of(id: &str) -> i64 {
-    let hash = blake3::hash(id.as_bytes());
-    hash.as_bytes()[..8].iter().fold(0, |n, byte| (n << 8) | i64::from(*byte)) & i64::MAX
-}
-
 /// What is wrong, in words that say what to do.
 fn told(error: rusqlite::Error) -> Error {
     Error(match error.sqlite_error_code() {
@@ -549,13 +543,18 @@ fn told(error: rusqlite::Error) -> Error {
 
 /// Eight letters and digits that no other run has.
 fn new_id() -> String {
-    static COUNT: Mutex<u64> = Mutex::new(0);
-    let mut count = COUNT.lock().unwrap_or_else(PoisonError::into_inner);
-    *count += 1;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let hash = blake3::hash(format!("{now} {} {count}", std::process::id()).as_bytes());
+    let hash = blake3::hash(format!("{} {}", new_number(), std::process::id()).as_bytes());
     let letters = b"0123456789abcdefghjkmnpqrstvwxyz";
     hash.as_bytes()[..8].iter().map(|byte| char::from(letters[usize::from(byte % 32)])).collect()
+}
+
+/// A number that is larger than those before it: runs that are written at once have numbers that are near each other.
+fn new_number() -> i64 {
+    static LAST: AtomicI64 = AtomicI64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    let next = |last| Some(now.max(last + 1));
+    LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).map_or(now, |last| now.max(last + 1))
 }
 
 fn now_ms() -> u64 {

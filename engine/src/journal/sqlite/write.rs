@@ -20,7 +20,6 @@ pub(super) struct Write {
     pub(super) run: i64,
     /// Set in a run's first write.
     pub(super) begin: Option<Begin>,
-    pub(super) seq: u64,
     pub(super) at: u64,
     pub(super) body: Vec<u8>,
     pub(super) chunks: Chunks,
@@ -151,7 +150,7 @@ fn commit(db: &mut Connection, batch: &[Waiting], known: &mut HashSet<Hash>) -> 
     let work = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     {
         let mut chunk = work.prepare_cached("insert or ignore into chunk (hash, body) values (?, ?)")?;
-        let mut event = work.prepare_cached("insert into event (run, seq, at, body) values (?, ?, ?, ?)")?;
+        let mut event = work.prepare_cached("insert into event (run, at, body) values (?, ?, ?)")?;
         let mut kept = work.prepare_cached("insert or replace into cache (key, at, run, body) values (?, ?, ?, ?)")?;
         let mut end = work.prepare_cached("update run set outcome = ?, calls = ?, nano_usd = ? where n = ?")?;
         if known.len() > KNOWN {
@@ -167,7 +166,7 @@ fn commit(db: &mut Connection, batch: &[Waiting], known: &mut HashSet<Hash>) -> 
                     chunk.execute(params![hash, body])?;
                 }
             }
-            event.execute(params![write.run, write.seq, write.at, write.body])?;
+            event.execute(params![write.run, write.at, write.body])?;
             for (key, body) in &write.kept {
                 kept.execute(params![key, write.at, write.run, body])?;
             }
