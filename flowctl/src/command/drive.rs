@@ -128,6 +128,19 @@ impl Drive<'_> {
     }
 }
 
+/// Finds a wrong `-o` before anything is asked.
+pub(crate) fn has_output(flow: &CheckedFlow, ending: &Ending) -> Result<(), Failure> {
+    let outputs = &flow.flows[flow.root].outputs;
+    match &ending.output {
+        Some(output) if outputs.iter().all(|(name, _)| name != output) => {
+            let known: Vec<&str> = outputs.iter().map(|(name, _)| name.as_str()).collect();
+            Err(Failure::usage(format!("the flow has no output `{output}`"))
+                .hint(format!("its outputs: {}", known.join(", "))))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Ends a run when another process asks for it.
 fn listen(store: Store, id: String) -> impl AsyncFnOnce(Cancel) + Send + 'static {
     async move |cancel: Cancel| loop {
