@@ -37,11 +37,11 @@ pub enum Event {
     CallSent {
         /// The call.
         path: String,
-        /// Attempt on the wire, from 1; only the first one reserves.
+        /// Attempt on the wire, from 1.
         attempt: u32,
         /// What is sent.
         request: Arc<Request>,
-        /// The most that it may cost.
+        /// The most that it may cost; nothing when this is another attempt at a call that reserved it before.
         reserved: Cost,
         /// What its answer is found again by.
         key: Key,

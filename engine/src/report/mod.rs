@@ -158,8 +158,8 @@ impl Report {
                 self.flow.clone_from(&start.flow);
                 self.spend.usd = Some(0.0);
             }
-            Event::CallSent { path, attempt, .. } => {
-                let first = *attempt == 1;
+            Event::CallSent { path, reserved, .. } => {
+                let first = reserved.calls > 0;
                 if first {
                     self.calls.push(path.clone());
                     self.spend.calls += 1;

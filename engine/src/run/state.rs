@@ -145,9 +145,9 @@ impl<'f> RunState<'f> {
         }
         match event {
             Event::RunStarted(start) => self.start(start),
-            Event::CallSent { path, attempt, reserved, .. } => {
+            Event::CallSent { path, reserved, .. } => {
                 let id = self.begin_head(path, event)?;
-                if *attempt == 1 {
+                if reserved.calls > 0 {
                     self.frames.work_mut(id).reserved = *reserved;
                     self.frames.each_budget(id, |budget| budget.reserved += *reserved);
                 }
@@ -163,8 +163,6 @@ impl<'f> RunState<'f> {
             Event::CallLost { path, cost } => {
                 let id = self.end_work(path, event)?;
                 self.pay(id, *cost);
-                // Whoever is asked again is asked for the first time.
-                self.frames.work_mut(id).attempt = 1;
                 self.queue_work(id);
             }
             Event::CacheHit { path, found, .. } => {
@@ -346,15 +344,10 @@ impl<'f> RunState<'f> {
         match &work.step {
             Step::Call(call) => {
                 let (request, key) = (Arc::clone(&call.request), work.key);
+                let attempt = work.attempt;
                 // An attempt is no call, and what the call reserved stands.
-                if work.attempt > 1 {
-                    return Some(Event::CallSent {
-                        path,
-                        attempt: work.attempt,
-                        request,
-                        reserved: Cost::default(),
-                        key,
-                    });
+                if work.reserved.calls > 0 {
+                    return Some(Event::CallSent { path, attempt, request, reserved: Cost::default(), key });
                 }
                 // Tokens are estimated for those who count them.
                 let reserved =
@@ -367,7 +360,7 @@ impl<'f> RunState<'f> {
                         Afford::Never(what) => return refused(&budget.scope, what),
                     }
                 }
-                (!later).then(|| Event::CallSent { path: path.clone(), attempt: 1, request, reserved, key })
+                (!later).then(|| Event::CallSent { path: path.clone(), attempt, request, reserved, key })
             }
             Step::Ask(_) | Step::Embed(_) | Step::Rule(_) | Step::Execute(_) => {
                 let expired = self.frames.budgets(id).find(|budget| budget.expired);

@@ -2,6 +2,7 @@
 
 mod bound_properties;
 mod bounds;
+mod cache;
 mod checks;
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -11,6 +12,7 @@ mod resume;
 mod run_attempts;
 mod run_properties;
 mod schema;
+mod store;
 mod tidy;
 mod vectors;
 mod world;

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// An `each` in a loop in a sub-flow, a conversation, discarded passes, samples, re-asks, judges and caught errors.
-const NESTED: &str = r#"
+pub(crate) const NESTED: &str = r#"
 flow: t
 nodes:
   outer:

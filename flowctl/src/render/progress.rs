@@ -43,10 +43,8 @@ impl Progress {
     /// Takes in one event.
     pub(crate) fn show(&mut self, record: &Record) {
         match &record.event {
-            Event::CallSent { path, attempt, request, .. } => {
-                if *attempt == 1 {
-                    self.calls += 1;
-                }
+            Event::CallSent { path, attempt, request, reserved, .. } => {
+                self.calls += reserved.calls;
                 let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
                 self.begin(path, &format!("{path} asks {}{again}", request.model));
             }

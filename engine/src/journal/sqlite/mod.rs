@@ -334,7 +334,7 @@ impl StoredRun {
     /// What is spent so far, for those who list runs.
     fn count(&mut self, event: &Event) {
         match event {
-            Event::CallSent { attempt: 1, .. } => self.spent.calls += 1,
+            Event::CallSent { reserved, .. } => self.spent.calls += reserved.calls,
             Event::CallSettled { cost, .. } | Event::CallLost { cost, .. } => self.spent.nano_usd += cost.nano_usd,
             _ => {}
         }
