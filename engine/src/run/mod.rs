@@ -57,6 +57,6 @@ pub use error::{ErrorName, Outcome, RunError};
 pub use models::{Models, Prices};
 pub use prepare::{Given, Prepared, prepare, prepare_params};
 pub use recorded::Recorded;
-pub use shared::answers_before;
+pub use shared::{good_answers, records_before};
 pub use state::{Diverged, Effect, RunState, Wanted};
 pub use work::{Asked, Command};

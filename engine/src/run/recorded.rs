@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// What people answered, by path, and what texts were embedded to, by model and texts.
 #[derive(Debug, Default)]
 pub struct Recorded {
-    answers: HashMap<String, Result<Option<Value>, String>>,
+    answers: HashMap<String, (Arc<Question>, Result<Option<Value>, String>)>,
     vectors: HashMap<(String, Vec<String>), Result<Vec<Vec<f64>>, CallError>>,
 }
 
@@ -31,7 +31,9 @@ impl Recorded {
         for record in records {
             match &record.event {
                 Event::Answered { path, answer } => {
-                    recorded.answers.insert(path.clone(), Ok(answer.as_deref().cloned()));
+                    if let Some(Command::Ask(question)) = state.command(path) {
+                        recorded.answers.insert(path.clone(), (question, Ok(answer.as_deref().cloned())));
+                    }
                 }
                 Event::CacheHit { found: Found::Work(value), .. } => recorded.done(state.next_command(), value),
                 Event::WorkDone { path, value } => recorded.done(state.command(path), value),
@@ -43,6 +45,14 @@ impl Recorded {
             state.apply(&record.event)?;
         }
         Ok(recorded)
+    }
+
+    /// What a person answered to just this question.
+    pub fn answer(&self, question: &Question) -> Option<Value> {
+        match self.answers.get(&question.path) {
+            Some((asked, Ok(Some(answer)))) if **asked == *question => Some(answer.clone()),
+            _ => None,
+        }
     }
 
     fn done(&mut self, command: Option<Command>, value: &Value) {
@@ -59,8 +69,8 @@ impl Recorded {
                 let error = CallError { name, message: message.to_owned(), retry_after: None };
                 self.vectors.insert((model, Arc::unwrap_or_clone(texts)), Err(error));
             }
-            Some(Command::Ask(_)) => {
-                self.answers.insert(path.to_owned(), Err(message.to_owned()));
+            Some(Command::Ask(question)) => {
+                self.answers.insert(path.to_owned(), (question, Err(message.to_owned())));
             }
             Some(Command::Call { .. } | Command::Execute(_) | Command::Rule { .. }) | None => {}
         }
@@ -70,7 +80,7 @@ impl Recorded {
 impl People for Recorded {
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<Option<Value>, String>> {
         match self.answers.get(&question.path) {
-            Some(answer) => ready(answer.clone()).boxed(),
+            Some((_, answer)) => ready(answer.clone()).boxed(),
             // Nobody has answered yet.
             None => pending().boxed(),
         }

@@ -7,16 +7,18 @@ use crate::journal::{Event, Found, Key, Record};
 use crate::report::{is_within, node_of};
 use std::collections::HashMap;
 
-/// The good answers of a run before the first event of a place, by path, each with what it is found by. The first question
-/// of an answer that had to be sent back stands for what came of it in the end, as it does in the cache.
+/// The records before the first one that is about a place: a node, a pass, an item, a call, or something in it.
+pub fn records_before<'r>(records: &'r [Record], place: &str) -> &'r [Record] {
+    let first = records.iter().position(|record| path_of(&record.event).is_some_and(|path| is_within(path, place)));
+    &records[..first.unwrap_or(records.len())]
+}
+
+/// The good answers of models, programs and embedders in some records, by path, each with what it is found by. The first
+/// question of an answer that had to be sent back stands for what came of it in the end, as it does in the cache.
 ///
 /// # Errors
 /// The records are not of that flow.
-pub fn answers_before(
-    flow: &CheckedFlow,
-    records: &[Record],
-    place: &str,
-) -> Result<HashMap<String, (Key, Found)>, Diverged> {
+pub fn good_answers(flow: &CheckedFlow, records: &[Record]) -> Result<HashMap<String, (Key, Found)>, Diverged> {
     let prices = Prices::default();
     let mut state = RunState::new(flow, &prices);
     let mut answers = HashMap::new();
@@ -24,9 +26,6 @@ pub fn answers_before(
     let mut asked: HashMap<String, Vec<(String, Key)>> = HashMap::new();
     for record in records {
         let path = path_of(&record.event);
-        if path.is_some_and(|path| is_within(path, place)) {
-            break;
-        }
         match &record.event {
             Event::CallSent { path, key, .. } | Event::WorkStarted { path, key, .. } => {
                 asked.entry(node_of(path).to_owned()).or_default().push((path.clone(), *key));

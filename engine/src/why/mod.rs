@@ -250,11 +250,10 @@ fn conversation(new: &Stand<'_>, old: &Stand<'_>) -> Option<Why> {
 
 /// The items it stands in; passes and samples are in its path.
 fn place(new: &Stand<'_>, old: &Stand<'_>) -> Option<Why> {
-    new.asked
-        .items
-        .iter()
-        .zip(&old.asked.items)
-        .find_map(|((path, item), (_, before))| difference(before, item).map(|found| differs(What::Place, path, found)))
+    new.asked.items.iter().zip(&old.asked.items).find_map(|((path, item), (_, before))| {
+        let why = differs(What::Place, path, difference(before, item)?);
+        Some(Why { says: format!("it stands in another item: {}", why.says), ..why })
+    })
 }
 
 fn engine(new: &Stand<'_>, old: &Stand<'_>) -> Option<Why> {

@@ -9,7 +9,7 @@ use flow_engine::journal::{Durability, Journal, Record, Store, StoredRun};
 use flow_engine::plan::bound::{Bound, Known, bound};
 use flow_engine::report::Report;
 use flow_engine::run::ports::Ports;
-use flow_engine::run::{self, Around, Cancel, Models, Options, Outcome, Prepared, RunState};
+use flow_engine::run::{self, Around, Cancel, Models, Options, Outcome, Prepared, Recorded, RunState};
 use flow_engine::spec::config::Config;
 use flow_engine::value::Value;
 use serde_json::{Map, json};
@@ -72,10 +72,14 @@ impl Drive<'_> {
         self,
         store: &Store,
         mut run: StoredRun,
-        answers: Wanted,
+        mut answers: Wanted,
         from: From<'_>,
     ) -> Result<(Report, Answers), Failure> {
-        let people = Arc::new(Desk::new(store.clone(), run.id().to_owned()));
+        let answered = match &mut answers {
+            Wanted::Shared(recorded) => std::mem::take(recorded),
+            Wanted::Given | Wanted::Recorded | Wanted::Replayed(_) => Recorded::default(),
+        };
+        let people = Arc::new(Desk::new(store.clone(), run.id().to_owned(), answered));
         let (ports, answers) = wire::ports(self.config, self.flow, answers, people, self.offline);
         let (id, leave) = (run.id().to_owned(), !wire::attached());
         let listen = listen(store.clone(), id.clone());

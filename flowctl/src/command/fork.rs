@@ -10,7 +10,7 @@ use crate::wire::{self, Wanted};
 use flow_engine::check::CheckedFlow;
 use flow_engine::journal::{Event, Found, Key, Record, Reuse};
 use flow_engine::report::{Report, is_within};
-use flow_engine::run::{self, Cancel, Given, Prepared, RunError, answers_before};
+use flow_engine::run::{self, Cancel, Given, Prepared, Recorded, RunError};
 use flow_engine::value::Value;
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ pub(crate) fn fork(args: &ForkArgs) -> Result<ExitCode, Failure> {
     let config = wire::config()?;
     let store = wire::store(args.ending.durability.into())?;
     let parent = Kept::open(&store, &args.run)?;
-    let answers = before(&parent, &args.at)?;
+    let (answers, people) = before(&parent, &args.at)?;
     let known = answers.len();
     let edited = args.flow.as_deref().map(super::check::open).transpose()?;
     let flow = edited.as_ref().unwrap_or(&parent.flow);
@@ -48,7 +48,11 @@ pub(crate) fn fork(args: &ForkArgs) -> Result<ExitCode, Failure> {
         bounds: bounds.clone(),
         cancel: Cancel::default(),
     };
-    let (report, _) = drive.stored(&store, stored, Wanted::Given, From::Start(&prepared))?;
+    let (report, _) = drive.stored(&store, stored, Wanted::Shared(people), From::Start(&prepared))?;
+    if report.calls.is_empty() && report.nodes.is_empty() {
+        // It was refused before it began.
+        return Ok(end(shown, None, flow, &report, Some(&bounds)));
+    }
     let (records, _) = store.read(&id).map_err(|error| wire::told(&error))?;
     let anew = first_asked(&records).map_or_else(
         || "nothing was asked anew".to_owned(),
@@ -58,15 +62,16 @@ pub(crate) fn fork(args: &ForkArgs) -> Result<ExitCode, Failure> {
     Ok(end(shown, Some(&id), flow, &report, Some(&bounds)))
 }
 
-/// The answers of a run before a place.
-fn before(parent: &Kept, at: &str) -> Result<HashMap<String, (Key, Found)>, Failure> {
+/// What was answered in a run before a place, by models and programs, and by people.
+fn before(parent: &Kept, at: &str) -> Result<(HashMap<String, (Key, Found)>, Recorded), Failure> {
     let report = parent.report();
-    let known = report.nodes.iter().map(|node| &node.path).chain(&report.calls).any(|path| is_within(path, at));
-    if !known {
+    if !report.nodes.iter().map(|node| &node.path).chain(&report.calls).any(|path| is_within(path, at)) {
         return Err(unknown_place(&parent.id, &report, at));
     }
-    let answers = answers_before(&parent.flow, &parent.records, at)
-        .map_err(|error| Failure::environment(format!("`{}`: {error}", parent.id)))?;
+    let records = run::records_before(&parent.records, at);
+    let broken = |error: run::Diverged| Failure::environment(format!("`{}`: {error}", parent.id));
+    let answers = run::good_answers(&parent.flow, records).map_err(broken)?;
+    let people = Recorded::of(&parent.flow, records).map_err(broken)?;
     if answers.is_empty() {
         return Err(Failure::usage(format!(
             "`{}` was given no answer before `{at}`: there is nothing to share",
@@ -74,7 +79,7 @@ fn before(parent: &Kept, at: &str) -> Result<HashMap<String, (Key, Found)>, Fail
         ))
         .hint("`flowctl run` begins a run of its own"));
     }
-    Ok(answers)
+    Ok((answers, people))
 }
 
 /// The inputs and params of the run, with those set over them. A param that was left at its default is left at the

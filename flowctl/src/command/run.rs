@@ -61,7 +61,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         }
         (Answers::Providers | Answers::Recorded(_), _) => {}
     }
-    Ok(end(shown, Some(&id), &flow, &report, Some(&bounds)))
+    // A run that was refused was not begun, and is not kept.
+    let kept = store.find(&id).is_ok().then_some(id.as_str());
+    Ok(end(shown, kept, &flow, &report, Some(&bounds)))
 }
 
 /// What the command line gives for inputs and params, read by their types.

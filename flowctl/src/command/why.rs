@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::render;
 use crate::wire;
 use flow_engine::journal::Store;
+use flow_engine::report::NodeOutcome;
 use flow_engine::why::{Run, What, Why, begun_in, key_of, was_recalled, why as of};
 use serde_json::json;
 use std::process::ExitCode;
@@ -58,14 +59,14 @@ fn pick<'r>(kept: &'r Kept, node: &str) -> Result<&'r str, Failure> {
         return Ok(path);
     }
     let report = kept.report();
-    match report.nodes.iter().find(|one| one.path == node) {
-        Some(one) => Err(Failure::usage(format!(
-            "`{node}` asks nobody: it is a `{}` that ended {}",
-            one.verb,
-            render::outcome(one)
-        ))),
-        None => Err(unknown_place(&kept.id, &report, node)),
-    }
+    let Some(one) = report.nodes.iter().find(|one| one.path == node) else {
+        return Err(unknown_place(&kept.id, &report, node));
+    };
+    Err(Failure::usage(match (one.outcome, one.verb.as_str()) {
+        (NodeOutcome::Skipped, _) => format!("`{node}` asked nobody: it was skipped"),
+        (_, "human") => format!("`{node}` asks a person, each time"),
+        (_, verb) => format!("`{node}` asked nobody: it is a `{verb}`"),
+    }))
 }
 
 fn beside(kept: &Kept, other: &Kept, path: &str) -> Result<Option<Why>, Failure> {

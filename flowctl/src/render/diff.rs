@@ -43,7 +43,7 @@ pub(crate) fn diff(runs: &Pair<Listed>, diff: &Diff) -> String {
         diff.nodes.iter().for_each(|node| text.push_str(&self::node(node)));
     }
     if diff.is_same() {
-        text.push_str("\nthe runs are the same\n");
+        text.push_str("\nboth came to the same\n");
     }
     text
 }

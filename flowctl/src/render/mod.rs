@@ -14,7 +14,7 @@ pub(crate) use diagnostics::{findings_human, findings_json};
 pub(crate) use diff::{diff, parting};
 pub(crate) use moment::{ago, iso};
 pub(crate) use progress::Progress;
-pub(crate) use run::{count, outcome, part, run, runs};
+pub(crate) use run::{count, part, run, runs};
 pub(crate) use summary::{question, summary};
 pub(crate) use toolchain::setting_up;
 pub(crate) use verdicts::{judged, verdicts_human};

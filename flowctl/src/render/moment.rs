@@ -45,6 +45,11 @@ pub(crate) fn seconds(ms: u64) -> f64 {
     ms / 1000.0
 }
 
+/// A span of time, in the unit that fits it.
+pub(crate) fn took(ms: u64) -> String {
+    if ms < 1000 { format!("{ms} ms") } else { format!("{:.1} s", seconds(ms)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! Runs: the list of them, one of them as a tree, one place of it.
 
 use super::clip;
-use super::moment::{ago, seconds};
+use super::moment::{ago, took};
 use crate::command::{Call, Listed, Part};
 use flow_engine::report::{LoopReport, NodeOutcome, NodeReport, Report};
 use flow_engine::run::ports::Role;
@@ -148,9 +148,13 @@ impl Branch<'_> {
     fn rows(&self, depth: usize, report: &Report, rows: &mut Vec<[String; 5]>) {
         let label = format!("{:indent$}{}", "", self.label, indent = depth * 2);
         rows.push(match self.node {
-            Some(node) => {
-                [label, node.verb.clone(), ended(node, report), spent(node), format!("{:.1} s", seconds(node.ms))]
-            }
+            Some(node) => [
+                label,
+                node.verb.clone(),
+                ended(node, report),
+                spent(node),
+                if node.outcome == NodeOutcome::Skipped { String::new() } else { took(node.ms) },
+            ],
             None => {
                 let how = if report.discarded.contains(&self.path) { "discarded" } else { "" };
                 [label, String::new(), how.to_owned(), String::new(), String::new()]
@@ -188,7 +192,7 @@ pub(super) fn made(one: &LoopReport) -> String {
 }
 
 /// How a node ended, in a word.
-pub(crate) fn outcome(node: &NodeReport) -> &'static str {
+pub(super) fn outcome(node: &NodeReport) -> &'static str {
     match node.outcome {
         NodeOutcome::Unfinished => "unfinished",
         NodeOutcome::Done => "done",
@@ -226,13 +230,7 @@ pub(crate) fn part(part: &Part) -> String {
         Some(node) => {
             let spent = spent(node);
             let spent = if spent.is_empty() { spent } else { format!(", {spent}") };
-            text.push_str(&format!(
-                "{} · {} · {}{spent}, {:.1} s\n",
-                part.path,
-                node.verb,
-                outcome(node),
-                seconds(node.ms)
-            ));
+            text.push_str(&format!("{} · {} · {}{spent}, {}\n", part.path, node.verb, outcome(node), took(node.ms)));
         }
         None => text.push_str(&format!("{}\n", part.path)),
     }
@@ -269,7 +267,7 @@ fn call(call: &Call) -> String {
         (None, _) => " · no answer",
     });
     if !call.recalled {
-        head.push_str(&format!(" in {:.1} s", seconds(call.ms)));
+        head.push_str(&format!(" in {}", took(call.ms)));
     }
     head.push_str(&format!(" · {}", count(call.cost.tokens(), "token")));
     if call.cost.nano_usd > 0 {
@@ -319,7 +317,7 @@ fn trial(value: &Value, tests: &[Value]) -> String {
     });
     let mut text = format!("  passed: {}\n", value["passed"]);
     if let Some(message) = value["message"].as_str() {
-        text.push_str(&clip::block(message, OUTPUT_LINES, 2));
+        text.push_str(&format!("  message:\n{}", clip::block(message, OUTPUT_LINES, 4)));
     }
     text.push_str(&table(&rows.collect::<Vec<_>>()));
     text.push('\n');
