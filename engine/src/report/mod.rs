@@ -201,6 +201,9 @@ impl Report {
             Event::NodeStarted { path, verb, .. } => {
                 self.node(path, verb, now);
             }
+            // Items that ask nothing may be a million, and there is nothing to tell of them.
+            Event::NodeDone { path, verb, .. }
+                if path.ends_with(']') && matches!(verb.as_str(), "let" | "validate") => {}
             Event::NodeDone { path, verb, caught, .. } => {
                 let outcome = if caught.is_some() { NodeOutcome::Caught } else { NodeOutcome::Done };
                 self.ended(path, verb, now, outcome);
@@ -227,6 +230,7 @@ impl Report {
             | Event::WorkStarted { .. }
             | Event::WorkDone { .. }
             | Event::Resumed { .. }
+            | Event::Stepped
             | Event::AnswerMended { .. }
             | Event::TimerSet { .. }
             | Event::TimerFired { budget: false, .. }

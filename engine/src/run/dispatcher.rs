@@ -61,6 +61,9 @@ impl Cancel {
 /// How long answers of people are looked for before a run is left that waits for nothing else.
 const LAST_LOOK: Duration = Duration::from_millis(100);
 
+/// So many records are written before more are made: what a run holds in memory does not grow with its journal.
+const MANY: usize = 4_096;
+
 /// Everything around a run that is not the flow.
 pub struct Around<'r> {
     /// What answers.
@@ -234,7 +237,9 @@ impl<'r, 'f> Dispatcher<'r, 'f> {
                 stopping = now;
                 self.note(Event::Cancelled { now: stopping >= 2 });
             }
-            self.begin_all()?;
+            while self.begin_all()? {
+                self.commit().await?;
+            }
             self.commit().await?;
             if self.state.ended() {
                 break;
@@ -258,9 +263,10 @@ impl<'r, 'f> Dispatcher<'r, 'f> {
         Ok(self.report)
     }
 
-    /// Notes all that may begin now, or the answers of before that stand in for it.
-    fn begin_all(&mut self) -> Result<(), journal::Error> {
-        loop {
+    /// Notes all that may begin now, or the answers of before that stand in for it. True when much is noted, and is to be
+    /// written before more.
+    fn begin_all(&mut self) -> Result<bool, journal::Error> {
+        while self.unwritten.len() < MANY {
             if let Some(Wanted { path, request, key }) = self.state.wanted()
                 && let Some(found) = self.journal.find(&path, key)?
             {
@@ -268,9 +274,10 @@ impl<'r, 'f> Dispatcher<'r, 'f> {
             } else if let Some(intention) = self.state.next() {
                 self.note(intention);
             } else {
-                return Ok(());
+                return Ok(false);
             }
         }
+        Ok(true)
     }
 
     /// Takes one event in, with its consequences; nothing is written yet.

@@ -94,6 +94,7 @@ impl Progress {
             }
             Event::RunStarted(_)
             | Event::Resumed { .. }
+            | Event::Stepped
             | Event::TimerSet { budget: true, .. }
             | Event::TimerFired { .. }
             | Event::Cancelled { .. }

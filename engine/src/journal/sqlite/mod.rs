@@ -66,9 +66,9 @@ pub struct Summary {
     pub parent: Option<String>,
     /// How it ended; none while it has not.
     pub outcome: Option<Outcome>,
-    /// Calls so far.
+    /// Calls, of a run that has ended.
     pub calls: u64,
-    /// Money so far.
+    /// Money, of a run that has ended.
     pub usd: f64,
     /// Whether a process drives it now.
     pub alive: bool,
@@ -343,7 +343,7 @@ impl StoredRun {
     fn write(&mut self, batch: Batch<'_>) -> Write {
         let mut chunks = Chunks::new();
         let mut money = false;
-        let (mut begin, mut outcome) = (None, None);
+        let (mut begin, mut ended) = (None, None);
         for record in batch.records {
             self.count(&record.event);
             match &record.event {
@@ -352,22 +352,30 @@ impl StoredRun {
                     begin = Some(Begin { id, parent, flow: start.flow.clone(), hash: start.hash.clone() });
                 }
                 Event::CallSent { .. } | Event::CallSettled { .. } => money = true,
-                Event::RunDone { outcome: ended, .. } => outcome = Some(ended.as_str()),
+                Event::RunDone { outcome, .. } => ended = Some(outcome.as_str()),
                 _ => {}
             }
         }
-        let records: Vec<Value> = batch.records.iter().map(|record| encode(record, &mut chunks)).collect();
+        let mut body = vec![b'['];
+        for (nth, record) in batch.records.iter().enumerate() {
+            if nth > 0 {
+                body.push(b',');
+            }
+            write_record(record, &mut body, &mut chunks);
+        }
+        body.push(b']');
         let keeps = !matches!(self.cache, Reuse::Nothing);
-        let kept = batch.kept.iter().filter(|_| keeps).map(|(key, found)| (key.0, body(&encode(found, &mut chunks))));
+        let kept =
+            batch.kept.iter().filter(|_| keeps).map(|(key, found)| (key.0, written(&encode(found, &mut chunks))));
         Write {
             run: self.n,
             begin,
             seq: batch.records.first().map_or(0, |record| record.seq),
             at: now_ms(),
             kept: kept.collect(),
-            body: body(&Value::Array(records)),
+            body,
             chunks,
-            end: End { outcome, calls: self.spent.calls, nano_usd: self.spent.nano_usd },
+            end: ended.map(|outcome| End { outcome, calls: self.spent.calls, nano_usd: self.spent.nano_usd }),
             money,
         }
     }
@@ -399,7 +407,18 @@ impl Journal for StoredRun {
     }
 }
 
-/// A record in writing: its long parts are chunks, it is not.
+/// A record in writing. Most are short, and stand as they are; a long one has chunks in place of its long parts.
+fn write_record(record: &Record, body: &mut Vec<u8>, chunks: &mut Chunks) {
+    let begin = body.len();
+    serde_json::to_writer(&mut *body, record).expect("internal error: records are data");
+    // One of ours that looks like a chunk, or a record of somebody else's that does, must be told apart.
+    if body.len() - begin >= chunk::LARGE || body[begin..].windows(2).any(|two| two == b"\"#") {
+        body.truncate(begin);
+        body.append(&mut written(&encode(record, chunks)));
+    }
+}
+
+/// Data with its long parts as chunks; it is none itself.
 fn encode(data: &impl Serialize, chunks: &mut Chunks) -> Value {
     match serde_json::to_value(data).expect("internal error: records are data") {
         Value::Object(fields) => {
@@ -409,7 +428,7 @@ fn encode(data: &impl Serialize, chunks: &mut Chunks) -> Value {
     }
 }
 
-fn body(value: &Value) -> Vec<u8> {
+fn written(value: &Value) -> Vec<u8> {
     serde_json::to_vec(value).expect("internal error: values are data")
 }
 

@@ -8,7 +8,7 @@ use super::chunk::{Chunks, Hash};
 use super::{Durability, Error, told};
 use rusqlite::{Connection, params};
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use tokio::sync::oneshot;
 
@@ -25,7 +25,8 @@ pub(super) struct Write {
     pub(super) body: Vec<u8>,
     pub(super) chunks: Chunks,
     pub(super) kept: Vec<([u8; 16], Vec<u8>)>,
-    pub(super) end: End,
+    /// Set in a run's last write.
+    pub(super) end: Option<End>,
     /// Whether money is spent by what is written.
     pub(super) money: bool,
 }
@@ -38,9 +39,9 @@ pub(super) struct Begin {
     pub(super) parent: Option<String>,
 }
 
-/// What the list of runs shows of it.
+/// What the list of runs shows of one that has ended.
 pub(super) struct End {
-    pub(super) outcome: Option<&'static str>,
+    pub(super) outcome: &'static str,
     pub(super) calls: u64,
     pub(super) nano_usd: u64,
 }
@@ -50,6 +51,8 @@ type Waiting = (Write, oneshot::Sender<Result<(), Error>>);
 /// The database, and what waits for it.
 pub(super) struct Shared {
     db: Mutex<Connection>,
+    /// Whether commits are synced now; changed under the lock of the database.
+    synced: AtomicBool,
     queue: Mutex<Vec<Waiting>>,
     known: Mutex<HashSet<Hash>>,
     durability: Durability,
@@ -60,6 +63,7 @@ impl Shared {
     pub(super) fn new(db: Connection, durability: Durability) -> Self {
         Self {
             db: Mutex::new(db),
+            synced: AtomicBool::new(false),
             queue: Mutex::default(),
             known: Mutex::default(),
             durability,
@@ -102,6 +106,15 @@ impl Shared {
         }
     }
 
+    /// Says whether the next commits are synced.
+    fn sync(&self, db: &Connection, synced: bool) -> Result<(), rusqlite::Error> {
+        if self.synced.load(Ordering::Relaxed) != synced {
+            db.pragma_update(None, "synchronous", if synced { "full" } else { "normal" })?;
+            self.synced.store(synced, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     /// Writes all that is queued, unless somebody is at it, who then will.
     fn drain(&self) {
         loop {
@@ -115,7 +128,8 @@ impl Shared {
                 return;
             }
             let synced = batch.iter().any(|(write, _)| self.syncs(write));
-            let written = commit(&mut db, &batch, synced, &mut lock(&self.known)).map_err(told);
+            let written = self.sync(&db, synced).and_then(|()| commit(&mut db, &batch, &mut lock(&self.known)));
+            let written = written.map_err(told);
             if written.is_err() {
                 self.forget();
             }
@@ -133,13 +147,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn commit(
-    db: &mut Connection,
-    batch: &[Waiting],
-    synced: bool,
-    known: &mut HashSet<Hash>,
-) -> Result<(), rusqlite::Error> {
-    db.execute_batch(if synced { "pragma synchronous = full" } else { "pragma synchronous = normal" })?;
+fn commit(db: &mut Connection, batch: &[Waiting], known: &mut HashSet<Hash>) -> Result<(), rusqlite::Error> {
     let work = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     {
         let mut chunk = work.prepare_cached("insert or ignore into chunk (hash, body) values (?, ?)")?;
@@ -163,8 +171,7 @@ fn commit(
             for (key, body) in &write.kept {
                 kept.execute(params![key, write.at, write.run, body])?;
             }
-            if write.money || write.end.outcome.is_some() {
-                let End { outcome, calls, nano_usd } = &write.end;
+            if let Some(End { outcome, calls, nano_usd }) = &write.end {
                 end.execute(params![outcome, calls, nano_usd, write.run])?;
             }
         }
