@@ -71,6 +71,7 @@ fn path_of(event: &Event) -> Option<&str> {
         Event::RunStarted(_)
         | Event::TimerSet { .. }
         | Event::TimerFired { .. }
+        | Event::Stepped
         | Event::Resumed { .. }
         | Event::Cancelled { .. }
         | Event::RunDone { .. } => None,
