@@ -21,6 +21,7 @@ mod verbs;
 
 pub use flow::CheckedFlow;
 pub use rules::{RULES, RuleInfo};
+pub use units::duration;
 
 use crate::diag::Diagnostics;
 use crate::source::{Bundle, Files, Kept, Sources};

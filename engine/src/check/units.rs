@@ -10,8 +10,8 @@ fn split(written: &str) -> Option<(f64, &str)> {
     Some((number, written[end..].trim()))
 }
 
-/// `500ms`, `90s`, `10m`, `2h`, `3d`.
-pub(super) fn duration(written: &str) -> Option<Duration> {
+/// A time as flows write it: `500ms`, `90s`, `10m`, `2h`, `3d`.
+pub fn duration(written: &str) -> Option<Duration> {
     let (number, unit) = split(written)?;
     let seconds = match unit {
         "ms" => number / 1000.0,

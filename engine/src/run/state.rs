@@ -250,7 +250,7 @@ impl<'f> RunState<'f> {
     }
 
     /// What holds of answers of before at a frame: what the nearest node around it says.
-    fn cache_of(&self, id: FrameId) -> Cache {
+    pub(super) fn cache_of(&self, id: FrameId) -> Cache {
         let said = self.frames.around(id).find_map(|(_, frame)| match &frame.kind {
             Kind::Node(node) => node.node.cache,
             Kind::Flow(_) | Kind::Block(_) | Kind::Item(_) | Kind::Samples(_) | Kind::Work(_) => None,

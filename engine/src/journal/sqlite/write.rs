@@ -1,7 +1,7 @@
 //! Writes that come at the same time share a transaction.
 //!
-//! Whoever has something to write puts it in the queue; whoever then finds the database free writes all that is queued, and
-//! looks again when done. So a run alone writes without waiting for another thread, and a thousand runs share a few
+//! Whoever has something to write puts it in the queue; whoever then has the turn writes all that is queued, and looks
+//! again when done. So a run alone writes without waiting for another thread, and a thousand runs share a few
 //! transactions. A synced write is made on a thread that may block.
 
 use super::chunk::{Chunks, Hash};
@@ -50,6 +50,8 @@ type Waiting = (Write, oneshot::Sender<Result<(), Error>>);
 /// The database, and what waits for it.
 pub(super) struct Shared {
     db: Mutex<Connection>,
+    /// Held by whoever writes for all.
+    turn: Mutex<()>,
     /// Whether commits are synced now; changed under the lock of the database.
     synced: AtomicBool,
     queue: Mutex<Vec<Waiting>>,
@@ -62,6 +64,7 @@ impl Shared {
     pub(super) fn new(db: Connection, durability: Durability) -> Self {
         Self {
             db: Mutex::new(db),
+            turn: Mutex::default(),
             synced: AtomicBool::new(false),
             queue: Mutex::default(),
             known: Mutex::default(),
@@ -116,16 +119,19 @@ impl Shared {
 
     /// Writes all that is queued, unless somebody is at it, who then will.
     fn drain(&self) {
-        loop {
-            let mut db = match self.db.try_lock() {
-                Ok(db) => db,
-                Err(TryLockError::Poisoned(db)) => db.into_inner(),
+        // Looked at without the turn: what was queued by somebody who found it taken is not left lying.
+        while !lock(&self.queue).is_empty() {
+            let _turn = match self.turn.try_lock() {
+                Ok(turn) => turn,
+                Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
                 Err(TryLockError::WouldBlock) => return,
             };
             let batch = std::mem::take(&mut *lock(&self.queue));
             if batch.is_empty() {
-                return;
+                continue;
             }
+            // Whoever reads holds it for a moment, and writes nothing for others.
+            let mut db = self.db();
             let synced = batch.iter().any(|(write, _)| self.syncs(write));
             let written = self.sync(&db, synced).and_then(|()| commit(&mut db, &batch, &mut lock(&self.known)));
             let written = written.map_err(told);
