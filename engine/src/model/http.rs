@@ -25,6 +25,10 @@ const WHOLE: Duration = Duration::from_secs(600);
 /// as the answer takes; those that do say nothing while a model reasons.
 const SILENCE: Duration = Duration::from_secs(300);
 
+/// How long a server that never answered is taken for one that starts late. A new call to it fails for good after that; one
+/// that is being tried again is tried as often as its flow says.
+const LATE: Duration = Duration::from_secs(20);
+
 /// How long the parts of an attempt may take.
 #[derive(Debug, Clone, Copy)]
 struct Times {
@@ -97,6 +101,17 @@ struct Learned {
     shown: BTreeSet<(String, String)>,
     /// Models that were held to a schema once: an answer of theirs that is no JSON is a slip.
     obeyed: BTreeSet<String>,
+    reach: Reach,
+}
+
+/// Whether a server was ever there.
+#[derive(Debug, Clone, Copy, Default)]
+enum Reach {
+    #[default]
+    Untried,
+    /// No connection ever came about; the first was tried then.
+    Never(Instant),
+    Once,
 }
 
 impl HttpModel {
@@ -131,14 +146,15 @@ impl Model for HttpModel {
 
     fn ask<'a>(
         &'a self,
-        _site: &'a CallSite,
+        site: &'a CallSite,
         request: &'a Request,
         on_text: &'a (dyn Fn(&str) + Send + Sync),
     ) -> BoxFuture<'a, Result<Response, CallError>> {
         async move {
             let (endpoint, model) = self.route(&request.model)?;
             let times = Times::new(&endpoint.provider.timeouts, request.timeout);
-            endpoint.within(times.whole, endpoint.ask(model, request, times, on_text)).await
+            let answer = endpoint.within(times.whole, endpoint.ask(model, request, times, on_text)).await;
+            answer.map_err(|error| endpoint.or_gone(error, site.attempt))
         }
         .boxed()
     }
@@ -171,6 +187,27 @@ impl Endpoint {
         let late = || self.error(ErrorName::Timeout, &format!("gave no answer in {} s", whole.as_secs_f64()));
         let done = timeout(whole, work).await.unwrap_or_else(|_| Err(late()));
         done.map_err(|error| CallError { message: self.provider.without_key(&error.message), ..error })
+    }
+
+    /// The error of an attempt; that of a new call to a server that is not there is one that trying again does not mend.
+    fn or_gone(&self, error: CallError, attempt: u32) -> CallError {
+        match self.learned().reach {
+            Reach::Never(since) if attempt == 1 && since.elapsed() >= LATE && error.name.is_transport() => {
+                let message =
+                    format!("{}; nothing was ever there, for {} s now", error.message, since.elapsed().as_secs());
+                CallError { name: ErrorName::Rejected, message, retry_after: None }
+            }
+            Reach::Never(_) | Reach::Untried | Reach::Once => error,
+        }
+    }
+
+    fn connected(&self, connected: bool) {
+        let reach = &mut self.learned().reach;
+        *reach = match *reach {
+            _ if connected => Reach::Once,
+            Reach::Untried => Reach::Never(Instant::now()),
+            before @ (Reach::Never(_) | Reach::Once) => before,
+        };
     }
 
     fn error(&self, name: ErrorName, what: &str) -> CallError {
@@ -405,7 +442,10 @@ impl Endpoint {
         self.has_key()?;
         let request = self.request(path, body)?;
         let reply = match first_byte.on(request.send()).await {
-            Ok(reply) => reply.map_err(|error| self.unsent(&error))?,
+            Ok(reply) => {
+                self.connected(!reply.as_ref().is_err_and(reqwest::Error::is_connect));
+                reply.map_err(|error| self.unsent(&error))?
+            }
             Err(_) => {
                 let what = format!("sent nothing for {} s", first_byte.most.as_secs_f64());
                 return Err(self.error(ErrorName::Timeout, &what));

@@ -76,6 +76,37 @@ async fn no_connection_is_network() {
 }
 
 #[tokio::test]
+async fn a_server_that_was_never_there_is_given_up_by_new_calls_and_one_that_was_there_is_not() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let model = openai(&format!("http://{address}"));
+    let attempt = async |number: u32| {
+        let site = CallSite { path: "a".into(), attempt: number };
+        model.ask(&site, &request("hi"), &|_| {}).await.map_err(|error| error.name)
+    };
+    let later = async |seconds| {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+    };
+    assert_eq!(attempt(1).await, Err(ErrorName::Network), "it may be starting");
+    later(19).await;
+    assert_eq!(attempt(1).await, Err(ErrorName::Network));
+    later(1).await;
+    assert_eq!(attempt(1).await, Err(ErrorName::Rejected));
+    assert_eq!(attempt(2).await, Err(ErrorName::Network), "the flow says how often a call is tried again");
+    let start = format!("{STREAM_HEAD}{}", framed(&[said("x"), ended("stop")]));
+    let listener = TcpListener::bind(address).expect("the port is still free");
+    let server = thread::spawn(move || {
+        let connection = listener.accept().expect("a connection").0;
+        read_request(connection).write_all(start.as_bytes()).expect("is read");
+    });
+    assert_eq!(attempt(1).await.map(|answer| answer.text), Ok("x".to_owned()));
+    server.join().expect("it answered");
+    later(60).await;
+    assert_eq!(attempt(1).await, Err(ErrorName::Network), "it was there, so it may come back");
+}
+
+#[tokio::test]
 async fn a_connection_that_closes_early_is_network() {
     for start in beginnings() {
         let url = raw(move |mut connection| connection.write_all(start.as_bytes()).expect("is read"));
