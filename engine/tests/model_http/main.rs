@@ -1,6 +1,8 @@
 //! Models over HTTP against servers that behave, misbehave and break; and what every adapter of `Model` must do.
 
 mod connections;
+mod faults;
+mod runs;
 
 use flow_engine::model::cassette::{Recorder, Replay};
 use flow_engine::model::scripted::Scripted;
