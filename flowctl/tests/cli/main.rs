@@ -3,6 +3,7 @@
 mod bad_input;
 mod commands;
 mod examples;
+mod limits;
 mod secrets;
 
 use serde_json::Value;
