@@ -14,14 +14,12 @@ mod node;
 mod place;
 mod rules;
 mod threads;
-mod units;
 mod unused;
 mod value;
 mod verbs;
 
 pub use flow::CheckedFlow;
 pub use rules::{RULES, RuleInfo};
-pub use units::duration;
 
 use crate::diag::Diagnostics;
 use crate::source::{Bundle, Files, Kept, Sources};

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 /// Forgets runs and answers that nobody touched for a time, and says what went.
 pub(crate) fn gc(args: &GcArgs) -> Result<ExitCode, Failure> {
-    let keep = check::duration(&args.keep).ok_or_else(|| {
+    let keep = spec::units::duration(&args.keep).ok_or_else(|| {
         Failure::usage(format!("`--keep {}` is no time", args.keep)).hint("write it as flows do: `12h`, `30d`")
     })?;
     let store = wire::store(Default::default())?;

@@ -4,6 +4,7 @@ mod bad_input;
 mod commands;
 mod examples;
 mod kill;
+mod limits;
 mod secrets;
 
 use serde_json::Value;
