@@ -46,6 +46,7 @@ mod error;
 mod fault;
 mod files;
 mod guest;
+mod inspect;
 mod judge;
 mod limits;
 mod report;
