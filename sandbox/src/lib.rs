@@ -45,6 +45,7 @@ mod engine;
 mod error;
 mod fault;
 mod files;
+mod guard;
 mod guest;
 mod inspect;
 mod judge;

@@ -104,7 +104,7 @@ fn build(shop: &Workshop, source: &Source, cancel: &Cancel) -> Result<Vec<u8>, R
     fs::File::create(&path).and_then(|mut file| file.write_all(&source.code)).map_err(at(&path))?;
     let mut command = Command::new("rustc");
     command.args(FLAGS).arg("main.rs").current_dir(&work.0);
-    match child::run(&mut command, &work.0.join("log"), CPU_SECONDS, cancel).map_err(at(&work.0))? {
+    match child::run(&command, &work.0.join("log"), CPU_SECONDS, cancel).map_err(at(&work.0))? {
         Ended::Exit(status, _) if status.success() => {
             let out = work.0.join("out.wasm");
             Ok(fs::read(&out).map_err(at(&out))?)
