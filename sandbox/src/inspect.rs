@@ -2,13 +2,20 @@
 //!
 //! This file needs a parser and nothing else of the crate but its limits, so that it can be fuzzed alone.
 
-use wasmparser::{MemorySectionReader, Parser, Payload, TypeRef, Validator, WasmFeatures};
+use wasmparser::{
+    BlockType, CompositeInnerType, FunctionBody, MemorySectionReader, Operator, Parser, Payload, TypeRef,
+    TypeSectionReader, Validator, WasmFeatures,
+};
 
 use crate::limits::MODULE_BYTES;
 
 /// The most that a function's bytes times its locals may be: what compiling costs grows with it. C++ programs have
 /// 0.4 million, QuickJS 2.7, CPython 13; at this bound a function takes seconds.
 const MAX_FUNCTION: u64 = 16 << 20;
+
+/// The most values that the blocks of one function may take and give, all together: each is one more for the compiler to
+/// follow from there on. What real compilers emit gives at most one a block, and these are not counted.
+const MAX_BLOCK_VALUES: u64 = 1 << 14;
 
 /// What the pre-check finds out about a module.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -26,8 +33,10 @@ pub(crate) fn inspect(wasm: &[u8]) -> Result<Facts, String> {
     }
     let mut facts = Facts::default();
     let (mut imported, mut body) = (0u64, 0u64);
+    let mut types = Vec::new();
     for payload in Parser::new(0).parse_all(wasm) {
         match payload.map_err(|error| error.to_string())? {
+            Payload::TypeSection(section) => types = block_values(section)?,
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
                     let import = import.map_err(|error| error.to_string())?;
@@ -50,11 +59,16 @@ pub(crate) fn inspect(wasm: &[u8]) -> Result<Facts, String> {
                 for group in function.get_locals_reader().map_err(|error| error.to_string())? {
                     locals += u64::from(group.map_err(|error| error.to_string())?.0);
                 }
-                let bytes = function.range().len() as u64;
+                let (bytes, index) = (function.range().len() as u64, imported + body - 1);
                 if bytes.saturating_mul(locals) > MAX_FUNCTION {
-                    let index = imported + body - 1;
                     return Err(format!(
                         "function {index} has {bytes} bytes and {locals} locals, which would take too long to compile"
+                    ));
+                }
+                let values = values(&function, &types)?;
+                if values > MAX_BLOCK_VALUES {
+                    return Err(format!(
+                        "the blocks of function {index} take and give {values} values, which would take too long to compile"
                     ));
                 }
             }
@@ -63,6 +77,38 @@ pub(crate) fn inspect(wasm: &[u8]) -> Result<Facts, String> {
     }
     Validator::new_with_features(features()).validate_all(wasm).map_err(|error| error.to_string())?;
     Ok(facts)
+}
+
+/// How many values a block of each type takes and gives. Sections are read before they are validated, so a type that is
+/// none of a function's counts nothing.
+fn block_values(section: TypeSectionReader<'_>) -> Result<Vec<u64>, String> {
+    let mut values = Vec::new();
+    for group in section {
+        for kind in group.map_err(|error| error.to_string())?.types() {
+            values.push(match &kind.composite_type.inner {
+                CompositeInnerType::Func(kind) => (kind.params().len() + kind.results().len()) as u64,
+                CompositeInnerType::Array(_) | CompositeInnerType::Struct(_) | CompositeInnerType::Cont(_) => 0,
+            });
+        }
+    }
+    Ok(values)
+}
+
+/// The values that all blocks of a function take and give whose type says more than "one result".
+fn values(function: &FunctionBody<'_>, types: &[u64]) -> Result<u64, String> {
+    let mut sum = 0u64;
+    let mut operators = function.get_operators_reader().map_err(|error| error.to_string())?;
+    while !operators.eof() {
+        let block = match operators.read().map_err(|error| error.to_string())? {
+            Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => blockty,
+            Operator::TryTable { try_table } => try_table.ty,
+            _ => continue,
+        };
+        if let BlockType::FuncType(index) = block {
+            sum = sum.saturating_add(types.get(index as usize).copied().unwrap_or(0));
+        }
+    }
+    Ok(sum)
 }
 
 /// Bytes of memory that a module of ours has before it runs.
@@ -109,6 +155,20 @@ mod tests {
         let body = "(loop (br_if 0 (local.get 0)))".repeat(20_000);
         let found = facts(&format!("(module (func (param i32) {} {body}))", "(local i32)".repeat(6_000)));
         assert!(found.is_err_and(|why| why.contains("6000 locals")));
+    }
+
+    #[test]
+    fn blocks_that_take_many_values_are_refused() {
+        let blocks = |n: usize| {
+            let body = format!("{}{}{}", "(loop (type $t)".repeat(n), ")".repeat(n), "drop ".repeat(100));
+            facts(&format!(
+                "(module (type $t (func (param{0}) (result{0}))) (func {1} {body}))",
+                " i32".repeat(100),
+                "(i32.const 0)".repeat(100)
+            ))
+        };
+        assert!(blocks(80).is_ok());
+        assert!(blocks(90).is_err_and(|why| why.contains("take and give 18000 values")));
     }
 
     #[test]

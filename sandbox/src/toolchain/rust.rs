@@ -109,7 +109,10 @@ fn build(shop: &Workshop, source: &Source, cancel: &Cancel) -> Result<Vec<u8>, R
             let out = work.0.join("out.wasm");
             Ok(fs::read(&out).map_err(at(&out))?)
         }
-        Ended::Exit(status, said) => Err(Refusal::Program(child::words(status, &said))),
+        Ended::Exit(status, said) => {
+            work.has_room()?;
+            Err(Refusal::Program(child::words(status, &said)))
+        }
         Ended::Aborted => Err(Refusal::Aborted),
     }
 }

@@ -168,7 +168,10 @@ impl Folder {
                 let out = folder.join("out.wasm");
                 Ok(fs::read(&out).map_err(at(&out))?)
             }
-            Ended::Exit(status, said) => Err(Refusal::Program(self.words(status, &said))),
+            Ended::Exit(status, said) => {
+                work.has_room()?;
+                Err(Refusal::Program(self.words(status, &said)))
+            }
             Ended::Aborted => Err(Refusal::Aborted),
         }
     }
