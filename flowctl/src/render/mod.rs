@@ -9,7 +9,7 @@ mod verdicts;
 pub(crate) use diagnostics::{findings_human, findings_json};
 pub(crate) use progress::Progress;
 pub(crate) use summary::summary;
-pub(crate) use toolchain::setting_up;
+pub(crate) use toolchain::{SettingUp, setting_up};
 pub(crate) use verdicts::{judged, verdicts_human};
 
 use crate::failure::Failure;

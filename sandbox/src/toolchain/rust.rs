@@ -81,6 +81,10 @@ impl Toolchain for Rust {
         (if self.version().is_ok() { State::Ready } else { State::Missing }, Vec::new())
     }
 
+    fn hint(&self) -> Option<String> {
+        self.version().clone().err()
+    }
+
     fn setup(&self, _shop: &Workshop, _origin: Origin<'_>, _on: &mut dyn FnMut(Progress)) -> Result<(), Error> {
         self.version().as_ref().map(drop).map_err(|how| Error::Missing { how: how.clone() })
     }

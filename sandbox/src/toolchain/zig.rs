@@ -138,7 +138,8 @@ impl Folder {
         self.ready().exists() && self.zig().exists()
     }
 
-    /// The compiler, called in `work`; its caches are ours.
+    /// The compiler, called in `work`; its caches are ours. What it makes of one program it keeps in `work` and nowhere
+    /// else, or the cache would grow by a MB with each.
     fn command(&self, driver: &str, work: &Path) -> Command {
         let mut command = Command::new(self.zig());
         command
@@ -146,7 +147,7 @@ impl Folder {
             .args(TARGET)
             .current_dir(work)
             .env("ZIG_GLOBAL_CACHE_DIR", self.cache())
-            .env("ZIG_LOCAL_CACHE_DIR", self.cache());
+            .env("ZIG_LOCAL_CACHE_DIR", work.join("cache"));
         command
     }
 
@@ -329,5 +330,6 @@ fn build_objects(shop: &Workshop, folder: &Folder) -> Result<(), Error> {
             Ended::Aborted => return Err(broken(format!("`{object}` took too long to compile"))),
         }
     }
-    Ok(())
+    let leftover = objects.join("cache");
+    fs::remove_dir_all(&leftover).map_err(at(&leftover))
 }
