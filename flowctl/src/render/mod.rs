@@ -16,7 +16,7 @@ pub(crate) use moment::{ago, iso};
 pub(crate) use progress::Progress;
 pub(crate) use run::{count, part, run, runs};
 pub(crate) use summary::{question, summary};
-pub(crate) use toolchain::setting_up;
+pub(crate) use toolchain::{SettingUp, setting_up};
 pub(crate) use verdicts::{judged, verdicts_human};
 
 use crate::failure::Failure;
