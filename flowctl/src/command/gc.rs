@@ -4,13 +4,13 @@ use crate::cli::GcArgs;
 use crate::failure::Failure;
 use crate::render;
 use crate::wire;
-use flow_engine::check;
+use flow_engine::spec::units;
 use std::collections::HashSet;
 use std::process::ExitCode;
 
 /// Forgets runs and answers that nobody touched for a time, and says what went.
 pub(crate) fn gc(args: &GcArgs) -> Result<ExitCode, Failure> {
-    let keep = spec::units::duration(&args.keep).ok_or_else(|| {
+    let keep = units::duration(&args.keep).ok_or_else(|| {
         Failure::usage(format!("`--keep {}` is no time", args.keep)).hint("write it as flows do: `12h`, `30d`")
     })?;
     let store = wire::store(Default::default())?;
