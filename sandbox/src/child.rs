@@ -34,6 +34,8 @@ pub(crate) fn run(command: &mut Command, log: &Path, cpu_seconds: u64, cancel: &
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(log)?);
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);
+    #[cfg(target_os = "linux")]
+    end_with_us(command);
     let mut group = Group(command.spawn()?);
     group.limit(cpu_seconds);
     let begun = Instant::now();
@@ -45,6 +47,18 @@ pub(crate) fn run(command: &mut Command, log: &Path, cpu_seconds: u64, cancel: &
             return Ok(Ended::Aborted);
         }
         thread::sleep(PAUSE);
+    }
+}
+
+/// Has a child end when this thread does, which waits for it: even a process that is killed leaves no compiler behind.
+#[cfg(target_os = "linux")]
+fn end_with_us(command: &mut Command) {
+    use rustix::process::{Signal, set_parent_process_death_signal};
+    let ends = || set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from);
+    #[expect(unsafe_code, reason = "limits of a child process")]
+    // SAFETY: between fork and exec it makes one system call and touches no memory of ours.
+    unsafe {
+        std::os::unix::process::CommandExt::pre_exec(command, ends);
     }
 }
 

@@ -54,6 +54,7 @@ mod sandbox;
 mod snapshot;
 mod source;
 mod toolchain;
+mod validator;
 mod wasi;
 mod words;
 pub mod worker;

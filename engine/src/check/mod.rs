@@ -14,7 +14,7 @@ mod node;
 mod place;
 mod rules;
 mod threads;
-mod units;
+pub mod units;
 mod unused;
 mod value;
 mod verbs;

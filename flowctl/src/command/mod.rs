@@ -7,8 +7,9 @@ mod plan;
 mod run;
 mod schema;
 mod toolchain;
+mod worker;
 
-pub(crate) use judge::Judged;
+pub(crate) use judge::{Job, Judged, NoVerdict};
 
 use crate::cli::{Cli, Command};
 use crate::failure::Failure;
@@ -24,5 +25,6 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Explain(args) => explain::explain(&args),
         Command::Judge(args) => judge::judge(&args),
         Command::Toolchain(args) => toolchain::toolchain(&args),
+        Command::Worker(args) => worker::worker(&args),
     }
 }

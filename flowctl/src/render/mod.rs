@@ -1,16 +1,19 @@
 //! The only place that prints: results on stdout, the talk on stderr. A pipe that nobody reads any more is no failure.
 
 mod diagnostics;
+mod judging;
 mod progress;
+mod sides;
 mod summary;
 mod toolchain;
 mod verdicts;
 
 pub(crate) use diagnostics::{findings_human, findings_json};
+pub(crate) use judging::Judging;
 pub(crate) use progress::Progress;
 pub(crate) use summary::summary;
 pub(crate) use toolchain::setting_up;
-pub(crate) use verdicts::{judged, verdicts_human};
+pub(crate) use verdicts::{differences, verdicts};
 
 use crate::failure::Failure;
 use std::fmt::Display;
