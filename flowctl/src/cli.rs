@@ -1,6 +1,7 @@
 //! What the command line takes. Types alone; what they do stands in `command`.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Run, check and plan flows: prompts, programs and loops in a YAML file
@@ -50,6 +51,9 @@ pub(crate) enum Command {
     Judge(JudgeArgs),
     /// See and install what turns programs into wasm
     Toolchain(ToolchainArgs),
+    /// Judge what is asked on standard input: what `judge` and `run` start
+    #[command(hide = true)]
+    Worker(WorkerArgs),
 }
 
 /// How results are printed.
@@ -301,21 +305,54 @@ pub(crate) struct ExplainArgs {
 #[derive(Debug, Args)]
 pub(crate) struct JudgeArgs {
     /// A problem package, a folder of them, or a JSON file with tests
-    pub(crate) problem: PathBuf,
+    #[arg(required_unless_present = "verify")]
+    pub(crate) problem: Option<PathBuf>,
     /// Programs to judge; those of the package when absent
     pub(crate) submissions: Vec<PathBuf>,
-    /// Skip a program's tests after its first failure
-    #[arg(long)]
-    pub(crate) stop_first_failure: bool,
-    /// Most programs at work at once
+    /// When a program's tests end: after the first failure the others are skipped
+    #[arg(long, value_enum, default_value_t = StopAt::Never)]
+    pub(crate) stop: StopAt,
+    /// Limits of each test in place of the package's, as `time=2s,memory=512MiB,output=16MiB` or `fuel=40G`
+    #[arg(long, value_name = "LIMITS", value_delimiter = ',')]
+    pub(crate) limits: Vec<String>,
+    /// Judge what a report of `--format json` holds once more, and tell what differs
+    #[arg(long, value_name = "REPORT", conflicts_with_all = ["problem", "submissions", "stop", "limits"])]
+    pub(crate) verify: Option<PathBuf>,
+    /// Programs and tests at work at once, each in a process of its own [default: the number of cores]
     #[arg(long, value_name = "N")]
-    pub(crate) jobs: Option<usize>,
+    pub(crate) jobs: Option<NonZeroUsize>,
     /// How verdicts are printed
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub(crate) format: Format,
+    #[arg(long, value_enum, default_value_t = JudgeFormat::Human)]
+    pub(crate) format: JudgeFormat,
     /// Fetch nothing: a toolchain that is missing is an error
     #[arg(long)]
     pub(crate) offline: bool,
+}
+
+/// When a program's tests end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StopAt {
+    /// All tests run
+    Never,
+    /// The tests after the first failure are skipped
+    FirstFailure,
+}
+
+/// How verdicts are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum JudgeFormat {
+    /// A table for people, and what failed
+    Human,
+    /// One document, which `--verify` reads
+    Json,
+    /// One line a program, as it ends
+    Ndjson,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArgs {
+    /// Where toolchains are kept
+    pub(crate) cache: PathBuf,
 }
 
 #[derive(Debug, Args)]

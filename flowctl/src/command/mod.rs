@@ -17,8 +17,9 @@ mod schema;
 mod show;
 mod toolchain;
 mod why;
+mod worker;
 
-pub(crate) use judge::Judged;
+pub(crate) use judge::{Job, Judged, NoVerdict};
 pub(crate) use runs::Listed;
 pub(crate) use show::{Call, Part};
 
@@ -47,5 +48,6 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Explain(args) => explain::explain(&args),
         Command::Judge(args) => judge::judge(&args),
         Command::Toolchain(args) => toolchain::toolchain(&args),
+        Command::Worker(args) => worker::worker(&args),
     }
 }
