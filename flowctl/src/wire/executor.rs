@@ -90,7 +90,10 @@ const ENVIRONMENT: [&str; 9] =
 
 /// This program as a worker. One whose path cannot be told is looked for by its name.
 fn worker() -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap_or_else(|_| PathBuf::from("flowctl")));
+    // Where this file is part of a test, cargo names the program.
+    let named = option_env!("CARGO_BIN_EXE_flowctl").map(PathBuf::from);
+    let program = named.or_else(|| std::env::current_exe().ok()).unwrap_or_else(|| PathBuf::from("flowctl"));
+    let mut command = Command::new(program);
     command.arg("worker").arg(cache_folder()).env_clear();
     command.envs(ENVIRONMENT.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))));
     command

@@ -1,8 +1,8 @@
 //! `--limits`: limits of a test as flows write them, in place of the package's.
 
 use crate::failure::Failure;
-use flow_engine::spec::units;
 use flow_engine::diag::nearest;
+use flow_engine::spec::units;
 use flow_sandbox::Limits;
 
 /// What may be limited.
