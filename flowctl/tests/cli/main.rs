@@ -3,6 +3,7 @@
 mod bad_input;
 mod commands;
 mod examples;
+mod judging;
 mod secrets;
 
 use serde_json::Value;

@@ -2,9 +2,11 @@
 #![expect(clippy::print_stderr, reason = "a test tells what it waits for, and what it skips")]
 
 mod cpp;
+mod humaneval;
 mod install;
 mod javascript;
 mod python;
+mod validator;
 mod wasm;
 mod worker;
 
