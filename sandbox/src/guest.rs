@@ -1,13 +1,13 @@
 //! What one running guest has: its descriptors, its clock, its chance, its limits. One of these for each run.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use wasmtime::ResourceLimiter;
 
 use crate::cancel::Cancel;
 use crate::fault::End;
 use crate::files::{Content, FileTree, resolve};
+use crate::guard::Guard;
 use crate::limits::{FUEL_PER_SECOND, Fuel, Limits, STDERR_BYTES};
 use crate::wasi::{Errno, Kind, Stop};
 
@@ -45,7 +45,7 @@ pub(crate) struct Guest {
     pub(crate) memory: MemoryLimit,
     output_limit: u64,
     descriptors: Vec<Option<Descriptor>>,
-    deadline: Instant,
+    guard: Guard,
     cancel: Cancel,
 }
 
@@ -79,7 +79,6 @@ impl Descriptor {
 impl Guest {
     /// A guest that has not run. `extra_memory` is what a toolchain's own stacks take beside the limit.
     pub(crate) fn new(start: &Start, stdin: Arc<[u8]>, limits: &Limits, extra_memory: u64, cancel: &Cancel) -> Self {
-        let now = Instant::now();
         Self {
             args: start.args.clone(),
             environment: start.environment.clone(),
@@ -96,15 +95,14 @@ impl Guest {
                 Some(Descriptor::Stderr),
                 Some(Descriptor::Folder(String::new())),
             ],
-            // A wall too far off to be told as an instant is none: a century stands for it.
-            deadline: now.checked_add(limits.wall).unwrap_or(now + std::time::Duration::from_secs(3_000_000_000)),
+            guard: Guard::new(limits.wall),
             cancel: cancel.clone(),
         }
     }
 
     /// Asked at every tick of the epoch: why the run has to end, if it has to.
     pub(crate) fn overdue(&self) -> Option<End> {
-        (self.cancel.is_cancelled() || Instant::now() >= self.deadline).then_some(End::Aborted)
+        (self.cancel.is_cancelled() || self.guard.passed()).then_some(End::Aborted)
     }
 
     pub(crate) fn descriptor(&self, fd: u32) -> Result<&Descriptor, Errno> {

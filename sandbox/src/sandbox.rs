@@ -68,6 +68,7 @@ impl Sandbox {
                     language: toolchain.language(),
                     name: toolchain.name(),
                     state,
+                    hint: toolchain.hint(),
                     licence: package.map_or_else(String::new, |package| package.licence.to_owned()),
                     fetched_bytes: package.and_then(|package| package.wheel().ok()).map_or(0, |wheel| wheel.bytes),
                     disk_bytes: folders.iter().map(|folder| cache::size(folder)).sum(),

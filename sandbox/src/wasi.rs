@@ -35,7 +35,8 @@ impl From<Errno> for Stop {
 
 type Answer = Result<(), Stop>;
 
-/// One call: finds the guest's memory and turns the answer into what wasm sees.
+/// One call: finds the guest's memory, turns the answer into what wasm sees, and charges a unit of fuel for each byte
+/// that was handled: a call for 60 MB of chance must cost what it takes.
 fn call(
     caller: &mut Caller<'_, Guest>,
     body: impl FnOnce(&mut Memory<'_>, &mut Guest) -> Answer,
@@ -43,8 +44,13 @@ fn call(
     let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
         return Err(End::Trap("the module exports no `memory`, which WASI needs".into()).into());
     };
-    let (bytes, guest) = memory.data_and_store_mut(caller);
-    match body(&mut Memory(bytes), guest) {
+    let (bytes, guest) = memory.data_and_store_mut(&mut *caller);
+    let mut memory = Memory::new(bytes);
+    let answer = body(&mut memory, guest);
+    let handled = memory.handled();
+    let left = caller.get_fuel()?.checked_sub(handled).ok_or(End::OutOfFuel)?;
+    caller.set_fuel(left)?;
+    match answer {
         Ok(()) => Ok(0),
         Err(Stop::Errno(errno)) => Ok(errno as i32),
         Err(Stop::End(ended)) => Err(ended.into()),
@@ -111,6 +117,7 @@ fn poll(m: &mut Memory<'_>, g: &mut Guest, fuel: u64, subs: u32, events: u32, n:
         return Err(Errno::Inval.into());
     }
     let at = |base: u32, i: u32, size: u32| i.checked_mul(size).and_then(|o| base.checked_add(o)).ok_or(Errno::Fault);
+    m.slice(subs, n.checked_mul(SUBSCRIPTION).ok_or(Errno::Inval)?)?;
     let (mut descriptors, mut soonest) = (Vec::new(), None::<(u64, u64)>);
     for i in 0..n {
         let sub = at(subs, i, SUBSCRIPTION)?;

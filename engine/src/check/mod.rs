@@ -14,7 +14,6 @@ mod node;
 mod place;
 mod rules;
 mod threads;
-pub mod units;
 mod unused;
 mod value;
 mod verbs;

@@ -15,10 +15,12 @@ use flow_engine::check::CheckedFlow;
 use flow_engine::check::flow::Price;
 use flow_engine::diag::nearest;
 use flow_engine::model::cassette::{Cassette, Recorder, Replay};
-use flow_engine::model::{HttpModel, KNOWN, Kind, Provider, SchemaSupport, Timeouts};
+use flow_engine::model::{HttpModel, KNOWN, Kind, Limited, Provider, SchemaSupport, Timeouts, known_prices};
 use flow_engine::run::Models;
 use flow_engine::run::Prices;
+use flow_engine::run::Recorded;
 use flow_engine::run::ports::{Model, People, Ports};
+use flow_engine::source::Sources;
 use flow_engine::spec::config::{Config, ProviderKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,8 +40,12 @@ pub(crate) fn config() -> Result<Config, Failure> {
     };
     let text = std::fs::read_to_string(&path)
         .map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
-    serde_yaml::from_str(&text).map_err(|e| {
-        Failure::usage(format!("`{}`: {e}", path.display()))
+    Config::read(&text, KNOWN.iter().map(|known| known.name)).map_err(|found| {
+        let mut sources = Sources::default();
+        sources.add(CONFIG, text);
+        let folder = path.parent().map(|folder| format!("{}/", folder.display())).unwrap_or_default();
+        render::note(render::findings_human(&found, &sources, &folder));
+        Failure::usage(format!("`{}` can't be used as it stands", path.display()))
             .hint("`flowctl schema --config` prints what may stand there")
     })
 }
@@ -50,6 +56,8 @@ pub(crate) enum Wanted {
     Given,
     /// The providers, and they are written down.
     Recorded,
+    /// The providers, and what people have said in another run.
+    Shared(Recorded),
     /// A recording.
     Replayed(Cassette),
 }
@@ -72,7 +80,7 @@ pub(crate) fn ports(
     people: Arc<dyn People>,
     offline: bool,
 ) -> (Ports, Answers) {
-    let http = Arc::new(HttpModel::new(providers(config), Timeouts::default()));
+    let http = Arc::new(Limited::new(Arc::new(HttpModel::new(providers(config))), config.limits.clone()));
     let name = flow.flows[flow.root].name.clone();
     let (model, answers): (Arc<dyn Model>, Answers) = match answers {
         Wanted::Replayed(cassette) => {
@@ -83,7 +91,7 @@ pub(crate) fn ports(
             let recorder = Arc::new(Recorder::new(http.clone(), name));
             (recorder.clone(), Answers::Recorded(recorder))
         }
-        Wanted::Given => (http.clone(), Answers::Providers),
+        Wanted::Given | Wanted::Shared(_) => (http.clone(), Answers::Providers),
     };
     let executor = Arc::new(Judge::new(offline, render::setting_up));
     (Ports { model, executor, people, embedder: http }, answers)
@@ -107,7 +115,14 @@ fn providers(config: &Config) -> Vec<Provider> {
             .and_then(environment)
             .filter(|k| !k.trim().is_empty())
             .map(|k| k.trim().to_owned().into());
+        let standard = Timeouts::default();
+        let timeouts = Timeouts {
+            connect: given.timeouts.connect.unwrap_or(standard.connect),
+            first_byte: given.timeouts.first_byte.or(standard.first_byte),
+            idle: given.timeouts.idle.or(standard.idle),
+        };
         if let Some(known) = all.iter_mut().find(|p| p.name == *name) {
+            known.timeouts = timeouts;
             if let Some(base_url) = &given.base_url {
                 known.move_to(base_url);
             }
@@ -129,6 +144,7 @@ fn providers(config: &Config) -> Vec<Provider> {
             key_variable: given.key_env.clone(),
             // A server that nobody knows runs its model itself, as far as we know.
             schema: SchemaSupport::Whole,
+            timeouts,
         });
     }
     all
@@ -164,12 +180,11 @@ pub(crate) fn models(config: &Config, flow: &CheckedFlow, given: &[String]) -> R
     Ok(models)
 }
 
-/// The prices of the configuration.
+/// The prices that are known without the flow.
 pub(crate) fn prices(config: &Config) -> Prices {
-    config
-        .prices
-        .iter()
-        .map(|(model, price)| (model.clone(), Price { input: price.input, output: price.output }))
+    known_prices(&config.prices, &providers(config))
+        .into_iter()
+        .map(|(name, price)| (name, Price { input: price.input, output: price.output }))
         .collect()
 }
 

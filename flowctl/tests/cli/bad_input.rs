@@ -39,6 +39,17 @@ fn a_provider_that_is_not_there_is_the_error_network_after_the_retries() {
 }
 
 #[test]
+fn a_configuration_shows_all_its_mistakes_each_at_its_place() {
+    let (folder, path) = flow_in_folder(ASK);
+    let config = "limits:\n  opnai/gpt-4o: { in_flight: 2 }\n  openai: { requests_per_minut: 5 }\n";
+    fs::write(folder.path().join("flowctl.yaml"), config).expect("written");
+    let ended = end(flowctl().current_dir(folder.path()).arg("run").arg(path)).with(2);
+    for words in ["flowctl.yaml:2:3", "did you mean `openai`?", "flowctl.yaml:3:13", "`requests_per_minute`"] {
+        assert!(ended.stderr.contains(words), "no `{words}` in\n{}", ended.stderr);
+    }
+}
+
+#[test]
 fn thirty_mistakes_are_found_at_once_each_at_its_place() {
     let flow = root().join("flowctl/tests/fixtures/thirty.yaml");
     let json = end(flowctl().arg("check").arg(&flow).args(["--format", "json"])).with(2).json();

@@ -4,6 +4,8 @@ mod bad_input;
 mod commands;
 mod examples;
 mod judging;
+mod kill;
+mod limits;
 mod secrets;
 
 use serde_json::Value;

@@ -6,7 +6,9 @@ mod humaneval;
 mod install;
 mod javascript;
 mod python;
+mod rust;
 mod validator;
+mod walls;
 mod wasm;
 mod worker;
 

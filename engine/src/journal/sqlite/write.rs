@@ -1,14 +1,14 @@
 //! Writes that come at the same time share a transaction.
 //!
-//! Whoever has something to write puts it in the queue; whoever then finds the database free writes all that is queued, and
-//! looks again when done. So a run alone writes without waiting for another thread, and a thousand runs share a few
+//! Whoever has something to write puts it in the queue; whoever then has the turn writes all that is queued, and looks
+//! again when done. So a run alone writes without waiting for another thread, and a thousand runs share a few
 //! transactions. A synced write is made on a thread that may block.
 
 use super::chunk::{Chunks, Hash};
 use super::{Durability, Error, told};
 use rusqlite::{Connection, params};
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use tokio::sync::oneshot;
 
@@ -20,12 +20,12 @@ pub(super) struct Write {
     pub(super) run: i64,
     /// Set in a run's first write.
     pub(super) begin: Option<Begin>,
-    pub(super) seq: u64,
     pub(super) at: u64,
     pub(super) body: Vec<u8>,
     pub(super) chunks: Chunks,
     pub(super) kept: Vec<([u8; 16], Vec<u8>)>,
-    pub(super) end: End,
+    /// Set in a run's last write.
+    pub(super) end: Option<End>,
     /// Whether money is spent by what is written.
     pub(super) money: bool,
 }
@@ -38,9 +38,9 @@ pub(super) struct Begin {
     pub(super) parent: Option<String>,
 }
 
-/// What the list of runs shows of it.
+/// What the list of runs shows of one that has ended.
 pub(super) struct End {
-    pub(super) outcome: Option<&'static str>,
+    pub(super) outcome: &'static str,
     pub(super) calls: u64,
     pub(super) nano_usd: u64,
 }
@@ -50,6 +50,10 @@ type Waiting = (Write, oneshot::Sender<Result<(), Error>>);
 /// The database, and what waits for it.
 pub(super) struct Shared {
     db: Mutex<Connection>,
+    /// Held by whoever writes for all.
+    turn: Mutex<()>,
+    /// Whether commits are synced now; changed under the lock of the database.
+    synced: AtomicBool,
     queue: Mutex<Vec<Waiting>>,
     known: Mutex<HashSet<Hash>>,
     durability: Durability,
@@ -60,6 +64,8 @@ impl Shared {
     pub(super) fn new(db: Connection, durability: Durability) -> Self {
         Self {
             db: Mutex::new(db),
+            turn: Mutex::default(),
+            synced: AtomicBool::new(false),
             queue: Mutex::default(),
             known: Mutex::default(),
             durability,
@@ -102,20 +108,33 @@ impl Shared {
         }
     }
 
+    /// Says whether the next commits are synced.
+    fn sync(&self, db: &Connection, synced: bool) -> Result<(), rusqlite::Error> {
+        if self.synced.load(Ordering::Relaxed) != synced {
+            db.pragma_update(None, "synchronous", if synced { "full" } else { "normal" })?;
+            self.synced.store(synced, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     /// Writes all that is queued, unless somebody is at it, who then will.
     fn drain(&self) {
-        loop {
-            let mut db = match self.db.try_lock() {
-                Ok(db) => db,
-                Err(TryLockError::Poisoned(db)) => db.into_inner(),
+        // Looked at without the turn: what was queued by somebody who found it taken is not left lying.
+        while !lock(&self.queue).is_empty() {
+            let _turn = match self.turn.try_lock() {
+                Ok(turn) => turn,
+                Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
                 Err(TryLockError::WouldBlock) => return,
             };
             let batch = std::mem::take(&mut *lock(&self.queue));
             if batch.is_empty() {
-                return;
+                continue;
             }
+            // Whoever reads holds it for a moment, and writes nothing for others.
+            let mut db = self.db();
             let synced = batch.iter().any(|(write, _)| self.syncs(write));
-            let written = commit(&mut db, &batch, synced, &mut lock(&self.known)).map_err(told);
+            let written = self.sync(&db, synced).and_then(|()| commit(&mut db, &batch, &mut lock(&self.known)));
+            let written = written.map_err(told);
             if written.is_err() {
                 self.forget();
             }
@@ -133,17 +152,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn commit(
-    db: &mut Connection,
-    batch: &[Waiting],
-    synced: bool,
-    known: &mut HashSet<Hash>,
-) -> Result<(), rusqlite::Error> {
-    db.execute_batch(if synced { "pragma synchronous = full" } else { "pragma synchronous = normal" })?;
+fn commit(db: &mut Connection, batch: &[Waiting], known: &mut HashSet<Hash>) -> Result<(), rusqlite::Error> {
     let work = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     {
         let mut chunk = work.prepare_cached("insert or ignore into chunk (hash, body) values (?, ?)")?;
-        let mut event = work.prepare_cached("insert into event (run, seq, at, body) values (?, ?, ?, ?)")?;
+        let mut event = work.prepare_cached("insert into event (run, at, body) values (?, ?, ?)")?;
         let mut kept = work.prepare_cached("insert or replace into cache (key, at, run, body) values (?, ?, ?, ?)")?;
         let mut end = work.prepare_cached("update run set outcome = ?, calls = ?, nano_usd = ? where n = ?")?;
         if known.len() > KNOWN {
@@ -159,12 +172,11 @@ fn commit(
                     chunk.execute(params![hash, body])?;
                 }
             }
-            event.execute(params![write.run, write.seq, write.at, write.body])?;
+            event.execute(params![write.run, write.at, write.body])?;
             for (key, body) in &write.kept {
                 kept.execute(params![key, write.at, write.run, body])?;
             }
-            if write.money || write.end.outcome.is_some() {
-                let End { outcome, calls, nano_usd } = &write.end;
+            if let Some(End { outcome, calls, nano_usd }) = &write.end {
                 end.execute(params![outcome, calls, nano_usd, write.run])?;
             }
         }

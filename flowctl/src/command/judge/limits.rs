@@ -1,7 +1,7 @@
 //! `--limits`: limits of a test as flows write them, in place of the package's.
 
 use crate::failure::Failure;
-use flow_engine::check::units;
+use flow_engine::spec::units;
 use flow_engine::diag::nearest;
 use flow_sandbox::Limits;
 

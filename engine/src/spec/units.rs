@@ -10,7 +10,7 @@ fn split(written: &str) -> Option<(f64, &str)> {
     Some((number, written[end..].trim()))
 }
 
-/// `500ms`, `90s`, `10m`, `2h`, `3d`.
+/// A time as flows write it: `500ms`, `90s`, `10m`, `2h`, `3d`.
 pub fn duration(written: &str) -> Option<Duration> {
     let (number, unit) = split(written)?;
     let seconds = match unit {
