@@ -207,7 +207,7 @@ pub(crate) fn answer(said: &Execution, codes: [i32; 2], reason: String) -> Resul
 pub(crate) fn checker_program(sandbox: &Sandbox, checker: &Source, cancel: &Cancel) -> Result<Program, Error> {
     match sandbox.compile_here(checker, cancel)? {
         Compiled::Program(program) => Ok(program),
-        Compiled::Refused(why) => Err(Error::Checker(format!("it does not compile: {why}"))),
+        Compiled::Refused(why) => Err(Error::Checker(format!("it does not compile: {}", words::clip(&why)))),
     }
 }
 

@@ -118,6 +118,9 @@ fn answer(
     let mut replies = BufWriter::new(replies);
     let mut begun = None;
     for request in requests {
+        if cancel.is_cancelled() {
+            break;
+        }
         match serde_json::from_str(&request?)? {
             Request::Begin(task) => {
                 begun = None;

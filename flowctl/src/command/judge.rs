@@ -198,20 +198,21 @@ fn judge_given(path: &Path, args: &JudgeArgs) -> Result<ExitCode, Failure> {
         }
         JudgeFormat::Ndjson => {}
     }
-    exit(&judged, of, judged.iter().any(Judged::surprises))
-}
-
-/// The exit code of what was judged, of so many programs; `wrong` says that it is not as it should be.
-fn exit(judged: &[Judged], of: usize, wrong: bool) -> Result<ExitCode, Failure> {
-    if judged.len() < of {
-        return Err(Failure::cancelled(format!("interrupted: {} of {of} programs were judged", judged.len())));
-    }
+    whole(&judged, of)?;
     let failed = judged.iter().any(|one| matches!(one.report, Err(NoVerdict::Failed(_))));
-    Ok(match (failed, wrong) {
+    Ok(match (failed, judged.iter().any(Judged::surprises)) {
         (true, _) => ExitCode::from(Kind::Environment.code()),
         (false, true) => ExitCode::from(Kind::Ended.code()),
         (false, false) => ExitCode::SUCCESS,
     })
+}
+
+/// An error when Ctrl-C left some of so many programs out.
+fn whole(judged: &[Judged], of: usize) -> Result<(), Failure> {
+    if judged.len() < of {
+        return Err(Failure::cancelled(format!("interrupted: {} of {of} programs were judged", judged.len())));
+    }
+    Ok(())
 }
 
 /// The problem, or the problems of a folder, each with where it lies.
@@ -271,10 +272,11 @@ fn judge_all(
 ) -> Result<Vec<Judged>, Failure> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = args.jobs.map_or(cores, usize::from);
-    let judge = Judge::with_workers(workers, args.offline, render::setting_up);
+    let show = Arc::new(Judging::new(&jobs, args.format));
+    let setting_up = show.clone();
+    let judge = Judge::with_workers(workers, args.offline, move |language, step| setting_up.setting_up(language, step));
     let cancel = Cancel::new();
     cancel_on_signal(cancel.clone())?;
-    let show = Judging::new(&jobs, args.format);
     let (next, ended) = (AtomicUsize::new(0), Mutex::new(ended));
     let done: Mutex<Vec<(usize, Judged)>> = Mutex::default();
     std::thread::scope(|scope| {

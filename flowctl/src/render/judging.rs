@@ -3,6 +3,7 @@
 use crate::cli::JudgeFormat;
 use crate::command::{Job, Judged};
 use crate::render::verdicts::line;
+use flow_sandbox::{Language, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
@@ -69,6 +70,14 @@ impl Judging {
         }
         if self.lines {
             super::note(format_args!("[{ended}/{}] {}", self.of, line(one)));
+        }
+    }
+
+    /// A toolchain is being set up.
+    pub(crate) fn setting_up(&self, language: Language, step: &Progress) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| super::setting_up(language, step)),
+            None => super::setting_up(language, step),
         }
     }
 

@@ -40,18 +40,22 @@ struct Inner {
 }
 
 /// Told what a set-up is doing: it may take minutes, once.
-pub(crate) type OnSetup = fn(Language, &Progress);
+type OnSetup = Box<dyn Fn(Language, &Progress) + Send + Sync>;
 
 impl Judge {
     /// A judge with a worker for each core.
-    pub(crate) fn new(offline: bool, on_setup: OnSetup) -> Self {
+    pub(crate) fn new(offline: bool, on_setup: impl Fn(Language, &Progress) + Send + Sync + 'static) -> Self {
         Self::with_workers(std::thread::available_parallelism().map_or(1, usize::from), offline, on_setup)
     }
 
     /// A judge with at most so many workers.
-    pub(crate) fn with_workers(workers: usize, offline: bool, on_setup: OnSetup) -> Self {
+    pub(crate) fn with_workers(
+        workers: usize,
+        offline: bool,
+        on_setup: impl Fn(Language, &Progress) + Send + Sync + 'static,
+    ) -> Self {
         let pool = Pool::new(workers, worker);
-        Self { inner: Arc::new(Inner { pool, set_up: Mutex::default(), offline, on_setup }) }
+        Self { inner: Arc::new(Inner { pool, set_up: Mutex::default(), offline, on_setup: Box::new(on_setup) }) }
     }
 
     /// Judges a task, a toolchain that is missing set up first.

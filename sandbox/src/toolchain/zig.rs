@@ -100,6 +100,17 @@ const TARGET: [&str; 9] = [
     "-UNDEBUG",
 ];
 
+/// This libc++ was built without file streams. A program that names them is given their headers, and what it needs of
+/// them is compiled with it: the others would only pay for them.
+const FILE_STREAMS: &str = "-D_LIBCPP_HAS_FILESYSTEM=1";
+const FILE_STREAMS_FILE: &str = "file_streams.cpp";
+const FILE_STREAMS_TEXT: &str = "#include <fstream>
+template class std::basic_filebuf<char>;
+template class std::basic_ifstream<char>;
+template class std::basic_ofstream<char>;
+template class std::basic_fstream<char>;
+";
+
 /// The program's stack in linear memory, as deep as the one for wasm.
 const STACK: u64 = 256 << 20;
 
@@ -157,7 +168,12 @@ impl Folder {
         let path = folder.join(file);
         fs::write(&path, &source.code).map_err(at(&path))?;
         let mut command = self.command(driver, folder);
-        command.args(flags(source.language)).args([file, "-o", "out.wasm"]);
+        command.args(flags(source)).args([file, "-o", "out.wasm"]);
+        if names_file_streams(source) {
+            let path = folder.join(FILE_STREAMS_FILE);
+            fs::write(&path, FILE_STREAMS_TEXT).map_err(at(&path))?;
+            command.arg(FILE_STREAMS_FILE);
+        }
         for (name, bytes) in &source.files {
             // Headers are found beside the program, and what else is source is compiled with it.
             let Some(name) = crate::files::resolve("", name).filter(|name| name != file) else { continue };
@@ -198,7 +214,18 @@ fn driver(language: Language) -> (&'static str, &'static str) {
     if language == Language::C { ("cc", "main.c") } else { ("c++", "main.cpp") }
 }
 
-fn flags(language: Language) -> &'static [&'static str] {
+/// Whether a program may read or write files by streams.
+fn names_file_streams(source: &Source) -> bool {
+    let names = |text: &[u8]| text.windows(7).any(|word| word == b"fstream");
+    source.language == Language::Cpp && (names(&source.code) || source.files.values().any(|text| names(text)))
+}
+
+fn flags(source: &Source) -> Vec<&'static str> {
+    let streams = names_file_streams(source).then_some(FILE_STREAMS);
+    language_flags(source.language).iter().copied().chain(streams).collect()
+}
+
+fn language_flags(language: Language) -> &'static [&'static str] {
     if language == Language::C {
         &[
             "-std=gnu17",
@@ -303,7 +330,7 @@ impl Toolchain for Zig {
         if !folder.usable() {
             return Err(Error::Missing { how: format!("set up `{}` first", self.0) }.into());
         }
-        let (flags, id) = (flags(self.0), folder.0.file_name().unwrap_or_default().to_string_lossy().into_owned());
+        let (flags, id) = (flags(source), folder.0.file_name().unwrap_or_default().to_string_lossy().into_owned());
         let mut all = format!("{id} {} {flags:?} ", self.0).into_bytes();
         for (name, bytes) in &source.files {
             all.extend(format!("{name} {} ", bytes.len()).bytes().chain(bytes.iter().copied()));
@@ -315,7 +342,7 @@ impl Toolchain for Zig {
             files: Arc::new(compile::file_tree(&source.files)),
             ..Start::default()
         };
-        let flags = TARGET.iter().chain(flags).map(|flag| (*flag).to_owned()).collect();
+        let flags = TARGET.iter().chain(&flags).map(|flag| (*flag).to_owned()).collect();
         compile::module(shop, self, &wasm, start, STACK, flags)
     }
 }

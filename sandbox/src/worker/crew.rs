@@ -81,7 +81,7 @@ impl<'a> Crew<'a> {
         let told = thread::scope(|scope| {
             self.hire(scope, first);
             let told = self.tell(scope, on);
-            // Whatever ended the telling, nothing more is wanted.
+            // Whatever ended the telling, no test is wanted any more.
             self.lock().end = 0;
             told
         });
@@ -199,7 +199,7 @@ impl<'a> Crew<'a> {
             ..*self.task
         };
         let request = line(&Request::Begin(Cow::Owned(bare)))?;
-        match self.pool.first_reply(idle, &request, &|| self.wanted(0))? {
+        match self.pool.first_reply(idle, &request, &|| !self.given_up())? {
             Some((worker, Reply::Ready(outcome))) => {
                 let refused = outcome.refused.is_some();
                 self.lock().made.get_or_insert_with(|| (*outcome, Instant::now()));
@@ -224,7 +224,7 @@ impl<'a> Crew<'a> {
         let mut work = self.lock();
         // Who helps leaves when somebody waits for the seat.
         let leaves = work.members > 1 && self.pool.is_wanted();
-        if work.failed.is_some() || self.cancel.is_cancelled() || work.next >= work.end || leaves {
+        if work.next >= work.end || leaves {
             return None;
         }
         let count = match self.task.stop {
@@ -254,10 +254,14 @@ impl<'a> Crew<'a> {
         Ok(())
     }
 
+    /// Whether there will be no report. A worker that is only getting ready is kept otherwise, for the next task.
+    fn given_up(&self) -> bool {
+        self.cancel.is_cancelled() || self.lock().failed.is_some()
+    }
+
     /// Whether anybody waits for a test.
     fn wanted(&self, test: usize) -> bool {
-        let work = self.lock();
-        work.failed.is_none() && !self.cancel.is_cancelled() && (test < work.end || work.made.is_none())
+        !self.given_up() && test < self.lock().end
     }
 
     fn done(&self, index: usize, report: TestReport) {

@@ -2,10 +2,12 @@
 #![expect(clippy::print_stderr, reason = "a test tells what it waits for, and what it skips")]
 
 mod cpp;
+mod humaneval;
 mod install;
 mod javascript;
 mod python;
 mod rust;
+mod validator;
 mod walls;
 mod wasm;
 mod worker;

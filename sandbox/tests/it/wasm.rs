@@ -65,6 +65,33 @@ fn a_guest_that_echoes_is_accepted() {
 }
 
 #[test]
+fn a_crash_never_beats_a_near_miss() {
+    // Echoes, unless the input begins with a `c`: then it traps.
+    let echo = guest(&format!("{ECHO} (if (i32.eq (i32.load8_u (i32.const 1024)) (i32.const 99)) (then unreachable))"));
+    let tests = vec![
+        Test::new("5", "5.0"),
+        Test::new("5", "5"),
+        Test::new("1 7", "1 9"),
+        Test::new("a\nb\nd", "a\nc"),
+        Test::new("crash", "1"),
+        Test::input("unjudged"),
+    ];
+    let mut task = task(&echo, tests);
+    task.comparison = Comparison::float(0.0);
+    let report = judge(&task);
+    let distances: Vec<_> = report.tests.iter().map(|test| test.distance).collect();
+    // 0 accepted; the sum of differences of as many numbers; else the lines that are not equal; none for a crash.
+    assert_eq!(distances, [Some(0.0), Some(0.0), Some(2.0), Some(2.0), None, None]);
+    // Accepted, not crashed, minus the distances, where the crash counts 10^9.
+    assert_eq!((report.score, report.distance), ([2.0, 5.0, -1_000_000_004.0], 1_000_000_004.0));
+
+    task.tests = vec![Test::new("0", "999999999999")];
+    let far = judge(&task);
+    task.tests = vec![Test::new("crash", "1")];
+    assert!(far.score > judge(&task).score);
+}
+
+#[test]
 fn fuel_counts_instructions() {
     // wasmtime charges 1 for each instruction that computes, nothing for `drop` and `end`, and 1 for entering a function.
     let fuel = |body: &str| judge(&task(&guest(body), vec![Test::input("")])).tests[0].fuel;

@@ -1,10 +1,15 @@
 //! Judging in other processes: this test binary is the worker too.
 
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use flow_sandbox::worker::{Pool, serve};
-use flow_sandbox::{Cancel, Error, Language, Limits, Sandbox, Source, Task, Test, Verdict};
+use flow_sandbox::{Cancel, Error, Language, Limits, Report, Sandbox, Source, Stop, Task, Test, Verdict};
 
 const SERVES: &str = "FLOW_SANDBOX_TEST_SERVES";
 
@@ -19,23 +24,48 @@ fn serves_when_asked_to() {
 }
 
 fn pool(workers: usize, crash_once: Option<std::path::PathBuf>) -> Pool {
+    // The shell swaps the streams: the harness talks on standard output.
+    let first = crash_once.map_or(String::new(), |flag| {
+        format!("if mkdir '{}' 2>/dev/null; then read line; exit 9; fi; ", flag.display())
+    });
+    Pool::new(workers, command(format!("{first}exec {SERVE}")))
+}
+
+/// In a shell's words: this program, serving on standard input and output.
+const SERVE: &str = "\"$0\" --exact worker::serves_when_asked_to --nocapture 3>&1 1>/dev/null 2>&3";
+
+/// In a shell's words: a worker that is gone after so many replies.
+fn ends_after(replies: u32) -> String {
+    format!("{SERVE} | {{ sed -u {replies}q; kill -9 $$; }}")
+}
+
+fn command(script: String) -> impl Fn() -> Command {
     let cache = crate::cache();
-    Pool::new(workers, move || {
+    move || {
         let this = std::env::current_exe().expect("this program has a path");
-        // The shell swaps the streams: the harness talks on standard output.
-        let first = crash_once.as_ref().map_or(String::new(), |flag| {
-            format!("if mkdir '{}' 2>/dev/null; then read line; exit 9; fi; ", flag.display())
-        });
         let mut command = Command::new("sh");
+        command.args(["-c", &script]).arg(this).env(SERVES, &cache);
         command
-            .args([
-                "-c",
-                &format!("{first}exec \"$0\" --exact worker::serves_when_asked_to --nocapture 3>&1 1>/dev/null 2>&3"),
-            ])
-            .arg(this)
-            .env(SERVES, &cache);
-        command
-    })
+    }
+}
+
+/// A task of so many tests, the last of which is wrong, each with so many turns of a loop.
+fn long(tests: usize, turns: u64) -> Task {
+    let text = format!(
+        r#"(module (import "wasi_snapshot_preview1" "fd_write" (func $w (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1) (data (i32.const 0) "\10\00\00\00\02\00\00\00") (data (i32.const 16) "42")
+        (func (export "_start") (local $n i64) (local.set $n (i64.const {turns}))
+          (loop (br_if 0 (i64.ne (local.tee $n (i64.sub (local.get $n) (i64.const 1))) (i64.const 0))))
+          (drop (call $w (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#
+    );
+    let expected = |test: usize| if test + 1 == tests { "43" } else { "42" };
+    let tests = (0..tests).map(|test| Test::new(test.to_string(), expected(test))).collect();
+    Task::new(Source::new(Language::Wasm, text), tests)
+}
+
+fn here(task: &Task) -> Report {
+    let sandbox = Sandbox::open(&crate::cache()).expect("the sandbox opens");
+    sandbox.judge(task, &Cancel::new(), &mut |_| {}).expect("it is judged")
 }
 
 fn echo() -> Task {
@@ -50,8 +80,7 @@ fn a_worker_says_what_the_sandbox_says() {
     let mut heard = Vec::new();
     let report =
         pool(1, None).judge(&echo(), &Cancel::new(), &mut |test| heard.push(test.verdict)).expect("it is judged");
-    let here = Sandbox::open(&crate::cache()).expect("the sandbox opens");
-    let local = here.judge(&echo(), &Cancel::new(), &mut |_| {}).expect("it is judged");
+    let local = here(&echo());
     assert_eq!(report, local);
     assert_eq!(report.differences(&local), Vec::<String>::new());
     assert_eq!(heard, [Verdict::Accepted, Verdict::WrongAnswer]);
@@ -88,4 +117,134 @@ fn cancelling_ends_the_worker() {
         assert!(begun.elapsed() < Duration::from_secs(30));
     });
     assert!(pool.judge(&echo(), &Cancel::new(), &mut |_| {}).is_ok());
+}
+
+#[test]
+fn the_tests_of_one_task_are_spread_over_workers_and_told_in_their_order() {
+    let started = Arc::new(AtomicUsize::new(0));
+    let (count, start) = (started.clone(), command(format!("exec {SERVE}")));
+    let pool = Pool::new(3, move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        start()
+    });
+    let mut task = long(24, 20_000_000);
+    for stop in [Stop::Never, Stop::FirstFailure] {
+        task.stop = stop;
+        let mut heard = Vec::new();
+        let report = pool.judge(&task, &Cancel::new(), &mut |test| heard.push(test.input.clone())).expect("judged");
+        assert_eq!(report.differences(&here(&task)), Vec::<String>::new());
+        assert_eq!(heard, task.tests.iter().map(|test| test.input.clone()).collect::<Vec<_>>());
+    }
+    assert!(started.load(Ordering::Relaxed) > 1, "one worker did it all");
+}
+
+#[test]
+fn what_comes_after_the_first_failure_is_skipped_whoever_ran_it() {
+    let mut task = long(12, 10_000_000);
+    task.stop = Stop::FirstFailure;
+    task.tests[3].expected = Some("41".into());
+    let report = pool(3, None).judge(&task, &Cancel::new(), &mut |_| {}).expect("judged");
+    assert_eq!(report, here(&task));
+    assert_eq!((report.counts[&Verdict::Accepted], report.counts[&Verdict::Skipped]), (3, 8));
+}
+
+#[test]
+fn a_worker_that_ends_in_the_middle_loses_no_test_and_repeats_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let flag = folder.path().join("crashed");
+    // The first worker ends after it said that it is ready, and five tests.
+    let script = format!("if mkdir '{}' 2>/dev/null; then {}; else exec {SERVE}; fi", flag.display(), ends_after(6));
+    let (pool, task, mut heard) = (Pool::new(1, command(script)), long(20, 1000), 0);
+    let report = pool.judge(&task, &Cancel::new(), &mut |_| heard += 1).expect("it is judged");
+    assert!(flag.exists());
+    assert_eq!((report, heard), (here(&task), 20));
+}
+
+#[test]
+fn a_test_that_ends_its_worker_twice_is_an_error() {
+    let pool = Pool::new(1, command(ends_after(1)));
+    match pool.judge(&long(20, 1000), &Cancel::new(), &mut |_| {}) {
+        Err(Error::Worker(why)) => assert!(why.starts_with("twice over test 1, "), "{why}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Requests that end when the first reply has come.
+struct Requests {
+    text: std::io::Cursor<Vec<u8>>,
+    answered: Receiver<()>,
+}
+
+impl Read for Requests {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.text.read(into)?;
+        if read == 0 {
+            self.answered.recv().expect("a reply");
+        }
+        Ok(read)
+    }
+}
+
+/// Tells of the first reply.
+struct Replies<'a>(&'a mut Vec<u8>, Sender<()>);
+
+impl Write for Replies<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        // Nobody listens after the first.
+        let _ = self.1.send(());
+        Ok(())
+    }
+}
+
+#[test]
+fn a_worker_whose_requests_end_in_the_middle_of_one_ends_too() {
+    let mut endless = Task::new(
+        Source::new(Language::Wasm, "(module (func (export \"_start\") (loop (br 0))))"),
+        vec![Test::input("")],
+    );
+    endless.limits = Limits { wall: Duration::from_secs(600), ..Limits::fuel(u64::MAX) };
+    let begin = serde_json::json!({ "begin": Task { tests: Vec::new(), ..endless.clone() } });
+    let text = format!("{begin}\n{}\n", serde_json::json!({ "tests": endless.tests }));
+    let sandbox = Sandbox::open(&crate::cache()).expect("the sandbox opens");
+    let (begun, mut replies, (tell, answered)) = (Instant::now(), Vec::new(), channel());
+    let requests = Requests { text: std::io::Cursor::new(text.into_bytes()), answered };
+    serve(&sandbox, requests, Replies(&mut replies, tell)).expect("it ends in order");
+    assert!(begun.elapsed() < Duration::from_secs(60));
+    let replies = String::from_utf8(replies).expect("text");
+    assert!(replies.starts_with("{\"ready\"") && replies.ends_with("{\"fault\":\"cancelled\"}\n"), "{replies}");
+}
+
+#[test]
+fn fuel_is_one_number_over_threads_and_processes() {
+    let python = "import math, re\nn = int(input())\nd = {i: str(i) for i in range(n)}\nprint(len(re.findall('1', ''.join(d.values()))), math.sqrt(n), hash('x'))";
+    let runs = 50;
+    let mut python = Task::new(Source::new(Language::Python, python), vec![Test::input("300"); runs]);
+    python.limits = Limits::seconds(10.0);
+    crate::sandbox(Language::Python);
+    let mut wasm = long(runs, 1000);
+    wasm.tests = vec![Test::input(""); runs];
+    for task in [python, wasm] {
+        let mut seen = BTreeSet::new();
+        // Half in this process, on four threads, and half in three others.
+        let sandbox = Sandbox::open(&crate::cache()).expect("the sandbox opens");
+        let quarter = Task { tests: task.tests[..runs / 4 + 1].to_vec(), ..task.clone() };
+        let mut reports: Vec<Report> = std::thread::scope(|scope| {
+            let judge = || sandbox.judge(&quarter, &Cancel::new(), &mut |_| {}).expect("it is judged");
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(judge)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        });
+        for workers in [1, 3] {
+            reports.push(pool(workers, None).judge(&task, &Cancel::new(), &mut |_| {}).expect("it is judged"));
+        }
+        let tests = reports.iter().flat_map(|report| &report.tests);
+        let count = tests.map(|test| seen.insert((test.verdict, test.fuel, test.memory, test.stdout.clone()))).count();
+        assert!(count >= 100);
+        assert_eq!(seen.len(), 1, "{seen:?}");
+        assert_eq!(seen.first().map(|(verdict, ..)| *verdict), Some(Verdict::Finished));
+    }
 }

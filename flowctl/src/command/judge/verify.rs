@@ -1,8 +1,8 @@
 //! `flowctl judge --verify`: a report's programs, judged once more.
 
-use super::{Job, exit, judge_all, limits_of, problems, record};
+use super::{Job, judge_all, limits_of, problems, record, whole};
 use crate::cli::{JudgeArgs, JudgeFormat};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::files::reason;
 use crate::problem::{Problem, Submission};
 use crate::render;
@@ -36,10 +36,10 @@ pub(super) fn verify(path: &Path, args: &JudgeArgs) -> Result<ExitCode, Failure>
     let mut known = BTreeMap::new();
     let jobs = records.iter().map(|record| job(path, record, &mut known)).collect::<Result<Vec<_>, _>>()?;
     let judged = judge_all(args, jobs, &mut |_| {})?;
-    let mut different = Vec::new();
     let of = records.len();
-    // What was interrupted can't be told from what is left out.
-    for (old, new) in records.iter().zip(&judged).filter(|_| judged.len() == of) {
+    whole(&judged, of)?;
+    let mut different = Vec::new();
+    for (old, new) in records.iter().zip(&judged) {
         let found = record::differences(old, &record::of(new));
         if !found.is_empty() {
             different.push((new.job.file.display().to_string(), found));
@@ -52,7 +52,7 @@ pub(super) fn verify(path: &Path, args: &JudgeArgs) -> Result<ExitCode, Failure>
         }
         JudgeFormat::Ndjson => different.iter().for_each(|one| render::out(line(one))),
     }
-    exit(&judged, of, !different.is_empty())
+    Ok(ExitCode::from(if different.is_empty() { 0 } else { Kind::Ended.code() }))
 }
 
 fn line((file, found): &(String, Vec<String>)) -> Value {
