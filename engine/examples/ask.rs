@@ -2,7 +2,7 @@
 //! provider's own. The key comes from the provider's environment variable.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example prints")]
 
-use flow_engine::model::{HttpModel, KNOWN, Provider, Timeouts};
+use flow_engine::model::{HttpModel, KNOWN, Provider};
 use flow_engine::run::ports::{CallSettings, CallSite, Message, Model, Request, Role};
 use std::process::ExitCode;
 
@@ -32,7 +32,7 @@ async fn main() -> ExitCode {
     if base_url != "-" {
         provider.move_to(base_url);
     }
-    let http = HttpModel::new([provider], Timeouts::default());
+    let http = HttpModel::new([provider]);
     let request = Request {
         model: format!("{name}/{model}"),
         messages: vec![Message { role: Role::User, text: prompt.clone() }],

@@ -39,7 +39,9 @@
 //! let (options, cancel, mut journal) = (run::Options::default(), run::Cancel::default(), journal::Memory::default());
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
 //! # let report = runtime.block_on(async {
-//! let report = run::run(&flow, &given, &ports, &options, &cancel, &mut journal, &mut |_, _| {}).await;
+//! let observe = &mut |_: &journal::Record, _: &run::RunState<'_>| {};
+//! let around = run::Around { ports: &ports, options: &options, cancel: &cancel, journal: &mut journal, observe };
+//! let report = run::run(&flow, &given, around).await;
 //! # report
 //! # });
 //! assert_eq!(report?.outputs.expect("it ended well")["result"], 391);
@@ -53,11 +55,12 @@
 //! types from node to node, and gives a [`check::CheckedFlow`] or [findings](diag). A [plan](mod@plan) says in which order it
 //! runs and how many calls it can make. A [run](mod@run) folds events into a state that says what to do next; what asks the
 //! world goes through [ports](run::ports), such as the [models](model), whose answers are [read](answer) by their types.
-//! The events are kept in a [journal](journal), and a [report](report) is what they come to.
+//! The events are kept in a [journal](journal), and a [report](report) is what they come to; two journals
+//! side by side say [why](mod@why) something was asked again.
 //!
 //! # What this crate does not do
 //!
-//! It runs no programs (an executor is plugged in), prints nothing, reads no environment and keeps nothing on disk.
+//! It runs no programs (an executor is plugged in), prints nothing, and reads no environment; on the disk it keeps journals, where it is told to.
 //! The language itself is described in `flows/README.md`, the house in `docs/architecture.md`.
 
 pub mod answer;
@@ -73,3 +76,4 @@ pub mod spec;
 pub mod syntax;
 pub mod template;
 pub mod value;
+pub mod why;

@@ -9,7 +9,7 @@ use crate::fault::End;
 use crate::files::{Content, FileTree, resolve};
 use crate::guard::Guard;
 use crate::limits::{FUEL_PER_SECOND, Fuel, Limits, STDERR_BYTES};
-use crate::wasi::{Errno, Kind};
+use crate::wasi::{Errno, Kind, Stop};
 
 /// Fuel in a nanosecond of the guest's clock.
 const FUEL_PER_NS: Fuel = FUEL_PER_SECOND / 1_000_000_000;
@@ -27,7 +27,7 @@ pub(crate) struct Start {
     pub(crate) args: Arc<[String]>,
     /// `NAME=value`.
     pub(crate) environment: Arc<[String]>,
-    /// Files that can be read.
+    /// The files there are.
     pub(crate) files: Arc<FileTree>,
     /// Bytes that standard input gives before the input proper; no read crosses the border.
     pub(crate) lead: Arc<[u8]>,
@@ -55,7 +55,7 @@ pub(crate) enum Descriptor {
     Stdout,
     Stderr,
     Folder(String),
-    File { content: Content, at: u64 },
+    File { content: Content, at: u64, append: bool },
 }
 
 impl Descriptor {
@@ -169,7 +169,7 @@ impl Guest {
                 *lead_at += n;
                 n
             }
-            Descriptor::Stdin { content, at, .. } | Descriptor::File { content, at } => {
+            Descriptor::Stdin { content, at, .. } | Descriptor::File { content, at, .. } => {
                 let n = content.read_at(*at, into).map_err(|_| Errno::Io)?;
                 *at += n as u64;
                 n
@@ -183,7 +183,7 @@ impl Guest {
     /// Moves where reading goes on: `whence` 0 from the start, 1 from here, 2 from the end.
     pub(crate) fn seek(&mut self, fd: u32, offset: i64, whence: u32) -> Result<u64, Errno> {
         match self.descriptors.get_mut(fd as usize).and_then(Option::as_mut).ok_or(Errno::BadF)? {
-            Descriptor::Stdin { content, at, .. } | Descriptor::File { content, at } => {
+            Descriptor::Stdin { content, at, .. } | Descriptor::File { content, at, .. } => {
                 let base = match whence {
                     0 => 0,
                     1 => *at,
@@ -198,21 +198,26 @@ impl Guest {
         }
     }
 
-    /// Writes to standard output or error. `Err(None)`: not a thing to write to.
-    pub(crate) fn write(&mut self, fd: u32, bytes: &[u8]) -> Result<(), Option<End>> {
-        match self.descriptor(fd) {
-            Ok(Descriptor::Stdout) => {
+    /// Writes to standard output or error, or to a file that may be written.
+    pub(crate) fn write(&mut self, fd: u32, bytes: &[u8]) -> Result<(), Stop> {
+        match self.descriptors.get_mut(fd as usize).and_then(Option::as_mut) {
+            Some(Descriptor::Stdout) => {
                 let room = self.output_limit.saturating_sub(self.stdout.len() as u64);
                 let n = bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX));
                 self.stdout.extend_from_slice(&bytes[..n]);
-                if n < bytes.len() { Err(Some(End::OutputLimit)) } else { Ok(()) }
+                if n < bytes.len() { Err(Stop::End(End::OutputLimit)) } else { Ok(()) }
             }
-            Ok(Descriptor::Stderr) => {
+            Some(Descriptor::Stderr) => {
                 let room = STDERR_BYTES - self.stderr.len();
                 self.stderr.extend_from_slice(&bytes[..bytes.len().min(room)]);
                 Ok(())
             }
-            Ok(Descriptor::Stdin { .. } | Descriptor::Folder(_) | Descriptor::File { .. }) | Err(_) => Err(None),
+            Some(Descriptor::File { content, at, append }) => {
+                let from = if *append { content.len() } else { *at };
+                *at = content.write_at(from, bytes).ok_or(Errno::Rofs)?;
+                Ok(())
+            }
+            Some(Descriptor::Stdin { .. } | Descriptor::Folder(_)) | None => Err(Errno::Rofs.into()),
         }
     }
 }

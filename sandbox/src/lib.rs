@@ -56,6 +56,7 @@ mod sandbox;
 mod snapshot;
 mod source;
 mod toolchain;
+mod validator;
 mod wasi;
 mod words;
 pub mod worker;

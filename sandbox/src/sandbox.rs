@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 use crate::cache::{Cache, sha256};
 use crate::cancel::Cancel;
 use crate::engine::{Host, on_deep_stack};
@@ -37,7 +39,7 @@ pub enum Compiled {
 }
 
 /// What a checker says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// Whether what was asked about holds.
     pub holds: bool,

@@ -8,10 +8,10 @@ use super::flow::{
 use super::join::{any_length, join, never, text};
 use super::node::{count_type, length_of_count};
 use super::place::Place;
-use super::units;
 use crate::diag::{Diagnostic, nearest};
 use crate::run::ErrorName;
 use crate::spec::types::{Bound, Field, Length, Range, Type, built_in, parse_type};
+use crate::spec::units;
 use crate::syntax::{Entry, Node as Yaml, Route};
 use crate::template::Expr;
 use crate::value::Value;

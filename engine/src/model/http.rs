@@ -1,6 +1,6 @@
 //! Models over HTTP: one attempt, from the request to the last piece of the answer. The only file that knows reqwest.
 
-use super::provider::{Kind, Provider};
+use super::provider::{Kind, Provider, Timeouts};
 use super::sse::Events;
 use super::wire::{End, Manner, OnText, Partial, Shape};
 use super::{anthropic, fault, openai};
@@ -15,23 +15,54 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout};
 
-/// How long each part of an attempt may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// To connect. A host that is up answers in a second, from anywhere.
-    pub connect: Duration,
-    /// From the request to the first byte of the answer, and between two pieces of it. Servers that do not stream think
-    /// for as long as the answer takes; those that do say nothing while a model reasons.
-    pub idle: Duration,
-    /// For the whole attempt, where the request says nothing. What the request says also holds for `idle`.
-    pub whole: Duration,
+/// Longest time of an attempt, where the request says nothing.
+const WHOLE: Duration = Duration::from_secs(600);
+
+/// Longest silence, where neither the provider nor the request says anything. Servers that do not stream think for as long
+/// as the answer takes; those that do say nothing while a model reasons.
+const SILENCE: Duration = Duration::from_secs(300);
+
+/// How long a server that never answered is taken for one that starts late. A new call to it fails for good after that; one
+/// that is being tried again is tried as often as its flow says.
+const LATE: Duration = Duration::from_secs(20);
+
+/// How long the parts of an attempt may take.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    first_byte: Duration,
+    idle: Duration,
+    whole: Duration,
 }
 
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self { connect: Duration::from_secs(10), idle: Duration::from_secs(300), whole: Duration::from_secs(600) }
+impl Times {
+    /// Of an attempt that may take so long in all.
+    fn new(timeouts: &Timeouts, whole: Option<Duration>) -> Self {
+        let silence = whole.unwrap_or(SILENCE);
+        Self {
+            first_byte: timeouts.first_byte.unwrap_or(silence),
+            idle: timeouts.idle.unwrap_or(silence),
+            whole: whole.unwrap_or(WHOLE),
+        }
+    }
+}
+
+/// A wait that has begun.
+#[derive(Debug, Clone, Copy)]
+struct Wait {
+    since: Instant,
+    most: Duration,
+}
+
+impl Wait {
+    fn of(most: Duration) -> Self {
+        Self { since: Instant::now(), most }
+    }
+
+    async fn on<T>(self, future: impl Future<Output = T>) -> Result<T, Elapsed> {
+        timeout(self.most.saturating_sub(self.since.elapsed()), future).await
     }
 }
 
@@ -51,7 +82,6 @@ const EMBED_BATCH: usize = 96;
 #[derive(Debug)]
 pub struct HttpModel {
     endpoints: BTreeMap<String, Endpoint>,
-    timeouts: Timeouts,
 }
 
 #[derive(Debug)]
@@ -71,16 +101,27 @@ struct Learned {
     shown: BTreeSet<(String, String)>,
     /// Models that were held to a schema once: an answer of theirs that is no JSON is a slip.
     obeyed: BTreeSet<String>,
+    reach: Reach,
+}
+
+/// Whether a server was ever there.
+#[derive(Debug, Clone, Copy, Default)]
+enum Reach {
+    #[default]
+    Untried,
+    /// No connection ever came about; the first was tried then.
+    Never(Instant),
+    Once,
 }
 
 impl HttpModel {
     /// Models of these providers; of two with one name, the later.
-    pub fn new(providers: impl IntoIterator<Item = Provider>, timeouts: Timeouts) -> Self {
+    pub fn new(providers: impl IntoIterator<Item = Provider>) -> Self {
         let endpoint = |provider: Provider| {
             let name = provider.name.clone();
             (name, Endpoint { provider, client: OnceLock::new(), learned: Mutex::default() })
         };
-        Self { endpoints: providers.into_iter().map(endpoint).collect(), timeouts }
+        Self { endpoints: providers.into_iter().map(endpoint).collect() }
     }
 
     /// The provider and its model that a name means; the model's part may hold slashes.
@@ -105,18 +146,15 @@ impl Model for HttpModel {
 
     fn ask<'a>(
         &'a self,
-        _site: &'a CallSite,
+        site: &'a CallSite,
         request: &'a Request,
         on_text: &'a (dyn Fn(&str) + Send + Sync),
     ) -> BoxFuture<'a, Result<Response, CallError>> {
         async move {
             let (endpoint, model) = self.route(&request.model)?;
-            let times = Timeouts {
-                idle: request.timeout.unwrap_or(self.timeouts.idle),
-                whole: request.timeout.unwrap_or(self.timeouts.whole),
-                ..self.timeouts
-            };
-            endpoint.within(times.whole, endpoint.ask(model, request, times, on_text)).await
+            let times = Times::new(&endpoint.provider.timeouts, request.timeout);
+            let answer = endpoint.within(times.whole, endpoint.ask(model, request, times, on_text)).await;
+            answer.map_err(|error| endpoint.or_gone(error, site.attempt))
         }
         .boxed()
     }
@@ -126,7 +164,8 @@ impl Embedder for HttpModel {
     fn embed<'a>(&'a self, model: &'a str, texts: &'a [String]) -> BoxFuture<'a, Result<Vec<Vec<f64>>, CallError>> {
         async move {
             let (endpoint, model) = self.route(model)?;
-            endpoint.within(self.timeouts.whole, endpoint.embed(model, texts, self.timeouts)).await
+            let times = Times::new(&endpoint.provider.timeouts, None);
+            endpoint.within(times.whole, endpoint.embed(model, texts, times)).await
         }
         .boxed()
     }
@@ -150,6 +189,27 @@ impl Endpoint {
         done.map_err(|error| CallError { message: self.provider.without_key(&error.message), ..error })
     }
 
+    /// The error of an attempt; that of a new call to a server that is not there is one that trying again does not mend.
+    fn or_gone(&self, error: CallError, attempt: u32) -> CallError {
+        match self.learned().reach {
+            Reach::Never(since) if attempt == 1 && since.elapsed() >= LATE && error.name.is_transport() => {
+                let message =
+                    format!("{}; nothing was ever there, for {} s now", error.message, since.elapsed().as_secs());
+                CallError { name: ErrorName::Rejected, message, retry_after: None }
+            }
+            Reach::Never(_) | Reach::Untried | Reach::Once => error,
+        }
+    }
+
+    fn connected(&self, connected: bool) {
+        let reach = &mut self.learned().reach;
+        *reach = match *reach {
+            _ if connected => Reach::Once,
+            Reach::Untried => Reach::Never(Instant::now()),
+            before @ (Reach::Never(_) | Reach::Once) => before,
+        };
+    }
+
     fn error(&self, name: ErrorName, what: &str) -> CallError {
         fault::error(&self.provider, name, what)
     }
@@ -158,7 +218,7 @@ impl Endpoint {
         &self,
         model: &str,
         request: &Request,
-        times: Timeouts,
+        times: Times,
         on_text: OnText<'_>,
     ) -> Result<Response, CallError> {
         let mut manner = self.manner(model, request);
@@ -167,20 +227,21 @@ impl Endpoint {
             Kind::Anthropic => anthropic::PATH,
         };
         // Each refusal makes the manner smaller, or is the end.
-        let reply = loop {
+        let (reply, first_byte) = loop {
+            let first_byte = Wait::of(times.first_byte);
             let body = match self.provider.kind {
                 Kind::OpenAi => openai::body(model, request, &manner),
                 Kind::Anthropic => anthropic::body(model, request, &manner),
             };
-            match self.post(path, &body, times).await? {
-                Reply::Good(reply) => break reply,
+            match self.post(path, &body, first_byte).await? {
+                Reply::Good(reply) => break (reply, first_byte),
                 Reply::Refused(error, words) => match manner.without(&words, request) {
                     Some(less) if error.name == ErrorName::Rejected => manner = less,
                     _ => return Err(error),
                 },
             }
         };
-        let partial = self.read(reply, times.idle, on_text).await?;
+        let partial = self.read(reply, first_byte, times.idle, on_text).await?;
         let response = self.response(partial, &manner)?;
         self.learn(model, request, manner, &response);
         Ok(response)
@@ -253,6 +314,7 @@ impl Endpoint {
     async fn read(
         &self,
         mut reply: reqwest::Response,
+        first_byte: Wait,
         idle: Duration,
         on_text: OnText<'_>,
     ) -> Result<Partial, CallError> {
@@ -263,7 +325,7 @@ impl Endpoint {
             if let Some(first) = start.iter().copied().find(|byte: &u8| !byte.is_ascii_whitespace()) {
                 break first;
             }
-            match self.chunk(&mut reply, idle, "").await? {
+            match self.chunk(&mut reply, first_byte, "").await? {
                 Some(bytes) => start.extend_from_slice(&bytes),
                 None => return Err(self.cut("", "it is empty")),
             }
@@ -307,7 +369,7 @@ impl Endpoint {
                 let _ = timeout(STREAM_END, reply.chunk()).await;
                 return Ok(());
             }
-            next = match self.chunk(&mut reply, idle, &partial.text).await {
+            next = match self.chunk(&mut reply, Wait::of(idle), &partial.text).await {
                 // The answer said that it ended; that the stream then broke takes nothing from it.
                 Err(_) if partial.end.is_some() => None,
                 bytes => bytes?,
@@ -332,11 +394,11 @@ impl Endpoint {
     async fn chunk(
         &self,
         reply: &mut reqwest::Response,
-        idle: Duration,
+        wait: Wait,
         so_far: &str,
     ) -> Result<Option<Vec<u8>>, CallError> {
-        match timeout(idle, reply.chunk()).await {
-            Err(_) => Err(self.error(ErrorName::Timeout, &format!("was silent for {} s", idle.as_secs_f64()))),
+        match wait.on(reply.chunk()).await {
+            Err(_) => Err(self.error(ErrorName::Timeout, &format!("was silent for {} s", wait.most.as_secs_f64()))),
             Ok(Err(error)) => Err(self.cut(so_far, &cause(&error))),
             Ok(Ok(bytes)) => Ok(bytes.map(|bytes| bytes.to_vec())),
         }
@@ -360,7 +422,7 @@ impl Endpoint {
         idle: Duration,
     ) -> Result<Vec<u8>, CallError> {
         while body.len() < most {
-            match self.chunk(&mut reply, idle, "").await? {
+            match self.chunk(&mut reply, Wait::of(idle), "").await? {
                 Some(bytes) => body.extend_from_slice(&bytes),
                 None => break,
             }
@@ -376,13 +438,16 @@ impl Endpoint {
         Ok(())
     }
 
-    async fn post(&self, path: &str, body: &Value, times: Timeouts) -> Result<Reply, CallError> {
+    async fn post(&self, path: &str, body: &Value, first_byte: Wait) -> Result<Reply, CallError> {
         self.has_key()?;
-        let request = self.request(path, body, times.connect)?;
-        let reply = match timeout(times.idle, request.send()).await {
-            Ok(reply) => reply.map_err(|error| self.unsent(&error, times))?,
+        let request = self.request(path, body)?;
+        let reply = match first_byte.on(request.send()).await {
+            Ok(reply) => {
+                self.connected(!reply.as_ref().is_err_and(reqwest::Error::is_connect));
+                reply.map_err(|error| self.unsent(&error))?
+            }
             Err(_) => {
-                let what = format!("sent nothing for {} s", times.idle.as_secs_f64());
+                let what = format!("sent nothing for {} s", first_byte.most.as_secs_f64());
                 return Err(self.error(ErrorName::Timeout, &what));
             }
         };
@@ -393,18 +458,18 @@ impl Endpoint {
         let headers = reply.headers().clone();
         let header = |name: &str| headers.get(name)?.to_str().ok().map(String::from);
         // The status says enough when its body does not come.
-        let body = self.body(reply, Vec::new(), MAX_REFUSAL_BYTES, times.idle).await.unwrap_or_default();
+        let body = self.body(reply, Vec::new(), MAX_REFUSAL_BYTES, first_byte.most).await.unwrap_or_default();
         let words = String::from_utf8_lossy(&body).into_owned();
         Ok(Reply::Refused(fault::of_status(&self.provider, status.as_u16(), &header, &words), words))
     }
 
-    fn request(&self, path: &str, body: &Value, connect: Duration) -> Result<RequestBuilder, CallError> {
+    fn request(&self, path: &str, body: &Value) -> Result<RequestBuilder, CallError> {
         let base_url = self.provider.base_url.trim_end_matches('/');
         // People write Anthropic's base URL with its version and without.
         let base_url = if path.starts_with("/v1/") { base_url.trim_end_matches("/v1") } else { base_url };
         let url = reqwest::Url::parse(&format!("{base_url}{path}"))
             .map_err(|error| self.error(ErrorName::Rejected, &format!("has a base URL that is none: {error}")))?;
-        let client = self.client.get_or_init(|| client(&url, connect));
+        let client = self.client.get_or_init(|| client(&url, self.provider.timeouts.connect));
         let client =
             client.as_ref().map_err(|why| self.error(ErrorName::Network, &format!("can't be reached: {why}")))?;
         let body = serde_json::to_vec(body).expect("internal error: a JSON value is written");
@@ -433,25 +498,26 @@ impl Endpoint {
     }
 
     /// Why a request had no answer at all.
-    fn unsent(&self, error: &reqwest::Error, times: Timeouts) -> CallError {
+    fn unsent(&self, error: &reqwest::Error) -> CallError {
         let place = |url: &reqwest::Url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?));
         let host = error.url().and_then(place).unwrap_or_else(|| "its host".into());
         if error.is_timeout() {
-            let what = format!("could not be connected to in {} s (`{host}`)", times.connect.as_secs_f64());
+            let most = self.provider.timeouts.connect.as_secs_f64();
+            let what = format!("could not be connected to in {most} s (`{host}`)");
             return self.error(ErrorName::Timeout, &what);
         }
         let what = if error.is_connect() { "can't be reached at" } else { "gave no answer from" };
         self.error(ErrorName::Network, &format!("{what} `{host}`: {}", cause(error)))
     }
 
-    async fn embed(&self, model: &str, texts: &[String], times: Timeouts) -> Result<Vec<Vec<f64>>, CallError> {
+    async fn embed(&self, model: &str, texts: &[String], times: Times) -> Result<Vec<Vec<f64>>, CallError> {
         if self.provider.kind == Kind::Anthropic {
             return Err(self.error(ErrorName::Rejected, "has no models that turn texts into vectors"));
         }
         let mut vectors = Vec::with_capacity(texts.len());
         for batch in texts.chunks(EMBED_BATCH) {
             let body = json!({ "model": model, "input": batch, "encoding_format": "float" });
-            let reply = match self.post("/embeddings", &body, times).await? {
+            let reply = match self.post("/embeddings", &body, Wait::of(times.first_byte)).await? {
                 Reply::Good(reply) => reply,
                 Reply::Refused(error, _) => return Err(error),
             };

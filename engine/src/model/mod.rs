@@ -11,11 +11,15 @@ mod compare;
 mod fault;
 mod http;
 mod openai;
+mod prices;
 mod provider;
+mod rate;
 pub mod scripted;
 mod sse;
 mod strict;
 mod wire;
 
-pub use http::{HttpModel, Timeouts};
-pub use provider::{KNOWN, Kind, Known, Provider, SchemaSupport};
+pub use http::HttpModel;
+pub use prices::{PRICES, PriceTable, known_prices};
+pub use provider::{KNOWN, Kind, Known, Provider, SchemaSupport, Timeouts};
+pub use rate::Limited;

@@ -1,6 +1,7 @@
 //! Who hosts models: the wire form they speak, where they are, and how they take a schema.
 
 use secrecy::{ExposeSecret, SecretString};
+use std::time::Duration;
 
 /// A wire form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,24 @@ pub enum SchemaSupport {
     JsonMode,
     /// It promises nothing.
     Nothing,
+}
+
+/// How long a provider may be silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until it can be connected to. A host that is up answers in a second, from anywhere.
+    pub connect: Duration,
+    /// From the request to the first byte of the answer. Absent: as long as the request says that the attempt may take,
+    /// else five minutes.
+    pub first_byte: Option<Duration>,
+    /// Between two pieces of the answer; absent as above.
+    pub idle: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), first_byte: None, idle: None }
+    }
 }
 
 /// A provider that is known by name.
@@ -86,6 +105,8 @@ pub struct Provider {
     pub key_variable: Option<String>,
     /// How it takes a schema.
     pub schema: SchemaSupport,
+    /// How long it may be silent.
+    pub timeouts: Timeouts,
 }
 
 impl Provider {
@@ -100,6 +121,7 @@ impl Provider {
             key: set(known.key_variable).map(|key| key.trim().to_string().into()),
             key_variable: Some(known.key_variable.into()),
             schema: known.schema,
+            timeouts: Timeouts::default(),
         };
         if let Some(base_url) = set(known.base_url_variable) {
             provider.move_to(base_url.trim());
@@ -120,6 +142,12 @@ impl Provider {
     pub(super) fn needs_key(&self) -> bool {
         let mut hosted = KNOWN.iter().filter(|known| known.base_url.starts_with("https"));
         hosted.any(|known| host(known.base_url) == host(&self.base_url))
+    }
+
+    /// Whether its calls cost nothing: a server that people run themselves, unless it is reached the way hosted ones are.
+    pub(super) fn costs_nothing(&self) -> bool {
+        let own = KNOWN.iter().any(|known| known.name == self.name && known.base_url.starts_with("http:"));
+        own && self.base_url.starts_with("http:")
     }
 
     /// The text with the key taken out, wherever a server or a library put it.

@@ -8,6 +8,7 @@ mod policy;
 mod schema;
 mod structure;
 pub mod types;
+pub mod units;
 mod written;
 
 pub use config::config_schema;
@@ -18,8 +19,8 @@ pub use policy::{Budget, Cache, Retry, Settings, TransportError};
 pub use schema::flow_schema;
 pub use structure::check;
 pub use written::{
-    Amount, Bytes, Comparison, Condition, Fuel, ListOrExpression, MapOrExpression, ModelName, OnError, Quantity, Share,
-    TakeText, Texts, Time, TimeRange, TypeText, Value,
+    Amount, Bytes, Comparison, Condition, Count, Fuel, ListOrExpression, MapOrExpression, ModelName, OnError, Quantity,
+    Share, TakeText, Texts, Time, TimeRange, TypeText, Value,
 };
 
 use schemars::JsonSchema;

@@ -12,14 +12,20 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(flow_schema);
 
 /// Reports every place where a flow file is not built as the format says.
 pub fn check(document: &Document) -> Diagnostics {
-    let mut walk = Walk { document, found: Diagnostics::default() };
+    held_against(document, &SCHEMA, "Flow")
+}
+
+/// Reports every place where a document is not built as a schema says; `name` is what the schema is of.
+pub(super) fn held_against(document: &Document, schema: &'static Value, name: &'static str) -> Diagnostics {
+    let mut walk = Walk { document, definitions: &schema["definitions"], found: Diagnostics::default() };
     let top = Span::new(document.root.span.source, document.root.span.start, document.root.span.start);
-    walk.value(&document.root, &Route::default(), top, &SCHEMA, "Flow");
+    walk.value(&document.root, &Route::default(), top, schema, name);
     walk.found
 }
 
 struct Walk<'d> {
     document: &'d Document,
+    definitions: &'static Value,
     found: Diagnostics,
 }
 
@@ -29,13 +35,13 @@ impl Walk<'_> {
         if self.document.is_unread(node) {
             return;
         }
-        let (schema, name) = resolve(schema, name);
+        let (schema, name) = self.resolve(schema, name);
         let schema = branch(schema, node);
         match &node.kind {
             NodeKind::Scalar(text, style) => self.scalar(node, text, *style, at, key, schema),
             NodeKind::List(items) if takes(schema, "array") => {
                 let Some(item) = schema.get("items") else { return };
-                let (item, item_name) = resolve(item, "");
+                let (item, item_name) = self.resolve(item, "");
                 if items.is_empty() && schema.get("minItems").is_some() {
                     self.report("bad-value", at, node.span, "this list must not be empty".to_owned());
                 }
@@ -212,17 +218,17 @@ impl Walk<'_> {
         defaults.is_some_and(|execute| execute.get("language").is_some())
     }
 
+    /// Follows a reference to the definition, and its name.
+    fn resolve(&self, schema: &'static Value, name: &'static str) -> (&'static Value, &'static str) {
+        let inner = schema.get("allOf").and_then(|all| all.get(0)).unwrap_or(schema);
+        let Some(target) = inner.get("$ref").and_then(Value::as_str) else { return (inner, name) };
+        let name = target.trim_start_matches("#/definitions/");
+        (&self.definitions[name], name)
+    }
+
     fn report(&mut self, rule: &'static str, at: &Route, place: Span, message: String) {
         self.found.push(Diagnostic::error(rule, at.to_string(), place, message));
     }
-}
-
-/// Follows a reference to the definition, and its name.
-fn resolve(schema: &'static Value, name: &'static str) -> (&'static Value, &'static str) {
-    let inner = schema.get("allOf").and_then(|all| all.get(0)).unwrap_or(schema);
-    let Some(target) = inner.get("$ref").and_then(Value::as_str) else { return (inner, name) };
-    let name = target.trim_start_matches("#/definitions/");
-    (&SCHEMA["definitions"][name], name)
 }
 
 /// The branch of a value that is a word or a mapping.

@@ -47,6 +47,14 @@ written! {
         "patternErrorMessage": "Write a whole number, or an expression of one: $params.n or $( params.n + 1 )."
     }
 
+    /// A whole number above zero.
+    Count: {
+        "type": ["integer", "string"],
+        "minimum": 1,
+        "pattern": r"^[0-9.]+k$",
+        "patternErrorMessage": "Write a whole number above zero: 500, 30k."
+    }
+
     /// A number, or an expression of one.
     Quantity: {
         "type": ["number", "string"],

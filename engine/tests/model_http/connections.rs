@@ -1,10 +1,10 @@
 //! Servers below HTTP: connections that break, fall silent, trickle or are let go of.
 
 use super::{answer, ask, ended, events, failure, openai, provider, request, said};
-use flow_engine::model::{HttpModel, Kind, Timeouts};
+use flow_engine::model::{HttpModel, Kind, Provider, Timeouts};
 use flow_engine::run::ErrorName;
 use flow_engine::run::ports::{CallSite, Model, Request};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
@@ -43,6 +43,10 @@ fn framed(pieces: &[Value]) -> String {
     format!("{:x}\r\n{text}\r\n", text.len())
 }
 
+fn with_timeouts(kind: Kind, base_url: &str, timeouts: Timeouts) -> HttpModel {
+    HttpModel::new([Provider { timeouts, ..provider(kind, base_url) }])
+}
+
 /// What a server may have said before it breaks: nothing, its head, a part of the answer.
 fn beginnings() -> [String; 3] {
     [String::new(), STREAM_HEAD.into(), format!("{STREAM_HEAD}{}", framed(&[said("half")]))]
@@ -72,6 +76,37 @@ async fn no_connection_is_network() {
 }
 
 #[tokio::test]
+async fn a_server_that_was_never_there_is_given_up_by_new_calls_and_one_that_was_there_is_not() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let model = openai(&format!("http://{address}"));
+    let attempt = async |number: u32| {
+        let site = CallSite { path: "a".into(), attempt: number };
+        model.ask(&site, &request("hi"), &|_| {}).await.map_err(|error| error.name)
+    };
+    let later = async |seconds| {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+    };
+    assert_eq!(attempt(1).await, Err(ErrorName::Network), "it may be starting");
+    later(19).await;
+    assert_eq!(attempt(1).await, Err(ErrorName::Network));
+    later(1).await;
+    assert_eq!(attempt(1).await, Err(ErrorName::Rejected));
+    assert_eq!(attempt(2).await, Err(ErrorName::Network), "the flow says how often a call is tried again");
+    let start = format!("{STREAM_HEAD}{}", framed(&[said("x"), ended("stop")]));
+    let listener = TcpListener::bind(address).expect("the port is still free");
+    let server = thread::spawn(move || {
+        let connection = listener.accept().expect("a connection").0;
+        read_request(connection).write_all(start.as_bytes()).expect("is read");
+    });
+    assert_eq!(attempt(1).await.map(|answer| answer.text), Ok("x".to_owned()));
+    server.join().expect("it answered");
+    later(60).await;
+    assert_eq!(attempt(1).await, Err(ErrorName::Network), "it was there, so it may come back");
+}
+
+#[tokio::test]
 async fn a_connection_that_closes_early_is_network() {
     for start in beginnings() {
         let url = raw(move |mut connection| connection.write_all(start.as_bytes()).expect("is read"));
@@ -88,16 +123,64 @@ async fn a_connection_that_closes_after_the_end_was_said_takes_nothing() {
 
 #[tokio::test]
 async fn a_server_that_falls_silent_is_a_timeout() {
-    for start in beginnings() {
+    let short = Some(Duration::from_millis(100));
+    let (first_byte, idle) = (
+        Timeouts { first_byte: short, ..Timeouts::default() },
+        Timeouts { idle: short, first_byte: Some(Duration::from_secs(9)), ..Timeouts::default() },
+    );
+    let [nothing, head, half] = beginnings();
+    // Anthropic's first event is no text, and a byte all the same.
+    let ping = format!("{STREAM_HEAD}{}", framed(&[json!({ "type": "ping" })]));
+    let whole_head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n".to_owned();
+    let half_whole = format!("{whole_head}{{\"choices\": [");
+    for (kind, start, timeouts) in [
+        (Kind::OpenAi, nothing.clone(), first_byte),
+        (Kind::OpenAi, head.clone(), first_byte),
+        (Kind::OpenAi, half, idle),
+        (Kind::OpenAi, whole_head, first_byte),
+        (Kind::OpenAi, half_whole, idle),
+        (Kind::Anthropic, nothing, first_byte),
+        (Kind::Anthropic, head, first_byte),
+        (Kind::Anthropic, ping, idle),
+    ] {
+        let shown = format!("{kind:?} {start:?}");
         let url = raw(move |mut connection| {
             connection.write_all(start.as_bytes()).expect("is read");
             wait_for_close(connection);
         });
-        let timeouts = Timeouts { idle: Duration::from_millis(100), ..Timeouts::default() };
-        let error = failure(&HttpModel::new([provider(Kind::OpenAi, &url)], timeouts), "hi").await;
-        assert_eq!(error.name, ErrorName::Timeout);
-        assert!(error.message.contains("0.1 s"), "{error}");
+        let error = failure(&with_timeouts(kind, &url, timeouts), "hi").await;
+        assert_eq!(error.name, ErrorName::Timeout, "{shown}");
+        assert!(error.message.contains("0.1 s"), "{shown}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_provider_that_may_be_silent_for_long_is_silent_no_longer_than_the_prompt_allows() {
+    let url = raw(wait_for_close);
+    let patient = Timeouts { first_byte: Some(Duration::from_secs(3600)), ..Timeouts::default() };
+    let hurried = Request { timeout: Some(Duration::from_millis(100)), ..request("hi") };
+    let error = ask(&with_timeouts(Kind::OpenAi, &url, patient), &hurried).await.0.unwrap_err();
+    assert_eq!(error.name, ErrorName::Timeout);
+    assert!(error.message.contains("0.1 s"), "{error}");
+}
+
+#[tokio::test]
+async fn a_host_that_takes_no_connection_is_a_timeout() {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+    let listener = socket.listen(1).expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    // Nobody accepts: once the queue is full, a connection is neither taken nor refused.
+    let mut queue = Vec::new();
+    while let Ok(taken) =
+        tokio::time::timeout(Duration::from_millis(100), tokio::net::TcpStream::connect(address)).await
+    {
+        queue.push(taken.expect("a connection"));
+    }
+    let timeouts = Timeouts { connect: Duration::from_millis(100), ..Timeouts::default() };
+    let error = failure(&with_timeouts(Kind::OpenAi, &format!("http://{address}"), timeouts), "hi").await;
+    assert_eq!(error.name, ErrorName::Timeout);
+    assert!(error.message.contains("could not be connected to in 0.1 s"), "{error}");
 }
 
 /// A server that says one letter after another.
@@ -118,8 +201,8 @@ fn trickle(letters: usize) -> String {
 
 #[tokio::test]
 async fn a_slow_stream_is_no_timeout_until_the_whole_attempt_is() {
-    let timeouts = Timeouts { idle: Duration::from_secs(5), ..Timeouts::default() };
-    let slow = HttpModel::new([provider(Kind::OpenAi, &trickle(20))], timeouts);
+    let timeouts = Timeouts { idle: Some(Duration::from_secs(5)), ..Timeouts::default() };
+    let slow = with_timeouts(Kind::OpenAi, &trickle(20), timeouts);
     assert_eq!(answer(&slow, "hi").await.text, "x".repeat(20));
     let hurried = Request { timeout: Some(Duration::from_millis(300)), ..request("hi") };
     let error = ask(&openai(&trickle(100_000)), &hurried).await.0.unwrap_err();

@@ -1,6 +1,8 @@
 //! Models over HTTP against servers that behave, misbehave and break; and what every adapter of `Model` must do.
 
 mod connections;
+mod faults;
+mod runs;
 
 use flow_engine::model::cassette::{Recorder, Replay};
 use flow_engine::model::scripted::Scripted;
@@ -26,15 +28,16 @@ fn provider(kind: Kind, base_url: &str) -> Provider {
         key: Some(KEY.into()),
         key_variable: Some("P_API_KEY".into()),
         schema: SchemaSupport::Whole,
+        timeouts: Timeouts::default(),
     }
 }
 
 fn openai(base_url: &str) -> HttpModel {
-    HttpModel::new([provider(Kind::OpenAi, base_url)], Timeouts::default())
+    HttpModel::new([provider(Kind::OpenAi, base_url)])
 }
 
 fn anthropic(base_url: &str) -> HttpModel {
-    HttpModel::new([provider(Kind::Anthropic, base_url)], Timeouts::default())
+    HttpModel::new([provider(Kind::Anthropic, base_url)])
 }
 
 fn request(text: &str) -> Request {
@@ -228,14 +231,16 @@ async fn a_server_that_does_not_stream_is_understood() {
     assert_eq!(response.usage, Some(Usage { prompt_tokens: 3, completion_tokens: 2 }));
 
     let text = |text: &str| json!({ "type": "text", "text": text });
-    let whole = json!({
-        "type": "message", "model": "m-1", "stop_reason": "end_turn",
-        "content": [{ "type": "thinking", "thinking": "hm" }, text("hel"), text("lo")],
-        "usage": { "input_tokens": 3, "output_tokens": 2 },
-    });
-    let server = always(ResponseTemplate::new(200).set_body_json(whole)).await;
-    let response = answer(&anthropic(&server.uri()), "hi").await;
-    assert_eq!((response.text.as_str(), response.truncated), ("hello", false));
+    for (reason, truncated) in [("end_turn", false), ("max_tokens", true)] {
+        let whole = json!({
+            "type": "message", "model": "m-1", "stop_reason": reason,
+            "content": [{ "type": "thinking", "thinking": "hm" }, text("hel"), text("lo")],
+            "usage": { "input_tokens": 3, "output_tokens": 2 },
+        });
+        let server = always(ResponseTemplate::new(200).set_body_json(whole)).await;
+        let response = answer(&anthropic(&server.uri()), "hi").await;
+        assert_eq!((response.text.as_str(), response.truncated), ("hello", truncated));
+    }
 }
 
 #[tokio::test]
@@ -262,7 +267,7 @@ fn with_schema(text: &str) -> Request {
 }
 
 fn with_support(base_url: &str, schema: SchemaSupport) -> HttpModel {
-    HttpModel::new([Provider { schema, ..provider(Kind::OpenAi, base_url) }], Timeouts::default())
+    HttpModel::new([Provider { schema, ..provider(Kind::OpenAi, base_url) }])
 }
 
 #[tokio::test]
@@ -390,7 +395,7 @@ async fn streams_that_break_have_names() {
         (Kind::Anthropic, events(&[ping, overloaded]), ErrorName::Overloaded),
     ] {
         let server = always(stream(body.clone())).await;
-        let model = HttpModel::new([provider(kind, &server.uri())], Timeouts::default());
+        let model = HttpModel::new([provider(kind, &server.uri())]);
         assert_eq!(failure(&model, "hi").await.name, name, "{body}");
     }
 }
@@ -428,7 +433,7 @@ async fn names_that_lead_nowhere_are_rejected() {
 #[tokio::test]
 async fn a_hosted_provider_without_a_key_is_not_even_asked() {
     let known = KNOWN.iter().find(|known| known.name == "anthropic").expect("is known");
-    let model = HttpModel::new([Provider::known(known, &|_| None)], Timeouts::default());
+    let model = HttpModel::new([Provider::known(known, &|_| None)]);
     let error = ask(&model, &Request { model: "anthropic/m".into(), ..request("hi") }).await.0.unwrap_err();
     assert_eq!(error.name, ErrorName::Rejected);
     assert!(error.message.contains("set `ANTHROPIC_API_KEY`"), "{error}");

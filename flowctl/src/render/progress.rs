@@ -1,5 +1,6 @@
 //! A run as it goes: live lines on a terminal, plain ones elsewhere. Drawn from the same events as the report.
 
+use super::moment::seconds;
 use flow_engine::journal::{Event, Record};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::HashMap;
@@ -42,10 +43,8 @@ impl Progress {
     /// Takes in one event.
     pub(crate) fn show(&mut self, record: &Record) {
         match &record.event {
-            Event::CallSent { path, attempt, request, .. } => {
-                if *attempt == 1 {
-                    self.calls += 1;
-                }
+            Event::CallSent { path, attempt, request, reserved, .. } => {
+                self.calls += reserved.calls;
                 let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
                 self.begin(path, &format!("{path} asks {}{again}", request.model));
             }
@@ -58,12 +57,16 @@ impl Progress {
             Event::CallFailed { path, name, message, .. } => {
                 self.finish(path, record.at_ms, &format!("{name}: {message}"));
             }
+            Event::CallLost { path, .. } => {
+                self.line(record.at_ms, &format!("{path}: its answer was lost with the process; it is sent again"));
+            }
+            Event::CacheHit { path, .. } => self.line(record.at_ms, &format!("{path}: from the cache")),
             Event::WorkStarted { path, .. } => self.begin(path, &format!("{path} runs")),
             Event::WorkDone { path, value } => self.finish(path, record.at_ms, &verdict(value)),
             Event::WorkFailed { path, name, message, .. } => {
                 self.finish(path, record.at_ms, &format!("{name}: {message}"));
             }
-            Event::Asked { path, question } => self.begin(path, &format!("{path} waits for a person: {question}")),
+            Event::Asked { path, question, .. } => self.begin(path, &format!("{path} waits for a person: {question}")),
             Event::Answered { path, .. } => self.finish(path, record.at_ms, "answered"),
             Event::TimerSet { path, after_ms, budget: false } => {
                 self.line(record.at_ms, &format!("{path}: tried again in {:.1} s", seconds(*after_ms)));
@@ -90,6 +93,8 @@ impl Progress {
                 self.line(record.at_ms, &format!("{path} is done without ({}: {})", error.name, error.message));
             }
             Event::RunStarted(_)
+            | Event::Resumed { .. }
+            | Event::Stepped
             | Event::TimerSet { budget: true, .. }
             | Event::TimerFired { .. }
             | Event::Cancelled { .. }
@@ -163,12 +168,6 @@ fn verdict(value: &serde_json::Value) -> String {
         }
         _ => "done".to_owned(),
     }
-}
-
-fn seconds(ms: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "times of runs are far below 2^52 ms")]
-    let ms = ms as f64;
-    ms / 1000.0
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -1,8 +1,12 @@
 //! The composition root: ports from flags, environment and `flowctl.yaml`.
 
 mod executor;
+mod people;
+mod store;
 
 pub(crate) use executor::{Judge, cache_folder};
+pub(crate) use people::{Desk, LISTEN, attached, read as read_answer};
+pub(crate) use store::{store, told};
 
 use crate::failure::Failure;
 use crate::files::reason;
@@ -11,16 +15,18 @@ use flow_engine::check::CheckedFlow;
 use flow_engine::check::flow::Price;
 use flow_engine::diag::nearest;
 use flow_engine::model::cassette::{Cassette, Recorder, Replay};
-use flow_engine::model::{HttpModel, KNOWN, Kind, Provider, SchemaSupport, Timeouts};
+use flow_engine::model::{HttpModel, KNOWN, Kind, Limited, Provider, SchemaSupport, Timeouts, known_prices};
 use flow_engine::run::Models;
 use flow_engine::run::Prices;
-use flow_engine::run::ports::{Model, People, Ports, Question};
+use flow_engine::run::Recorded;
+use flow_engine::run::ports::{Model, People, Ports};
+use flow_engine::source::Sources;
 use flow_engine::spec::config::{Config, ProviderKind};
-use flow_engine::value::Value;
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// What judges programs, by a name that changes when its verdicts may.
+pub(crate) const SANDBOX: &str = concat!("flow-sandbox ", env!("CARGO_PKG_VERSION"));
 
 /// The name of the configuration file.
 const CONFIG: &str = "flowctl.yaml";
@@ -34,10 +40,26 @@ pub(crate) fn config() -> Result<Config, Failure> {
     };
     let text = std::fs::read_to_string(&path)
         .map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
-    serde_yaml::from_str(&text).map_err(|e| {
-        Failure::usage(format!("`{}`: {e}", path.display()))
+    Config::read(&text, KNOWN.iter().map(|known| known.name)).map_err(|found| {
+        let mut sources = Sources::default();
+        sources.add(CONFIG, text);
+        let folder = path.parent().map(|folder| format!("{}/", folder.display())).unwrap_or_default();
+        render::note(render::findings_human(&found, &sources, &folder));
+        Failure::usage(format!("`{}` can't be used as it stands", path.display()))
             .hint("`flowctl schema --config` prints what may stand there")
     })
+}
+
+/// Where answers are to come from.
+pub(crate) enum Wanted {
+    /// The providers.
+    Given,
+    /// The providers, and they are written down.
+    Recorded,
+    /// The providers, and what people have said in another run.
+    Shared(Recorded),
+    /// A recording.
+    Replayed(Cassette),
 }
 
 /// Where answers come from.
@@ -54,30 +76,25 @@ pub(crate) enum Answers {
 pub(crate) fn ports(
     config: &Config,
     flow: &CheckedFlow,
-    record: bool,
-    replay: Option<Cassette>,
+    answers: Wanted,
+    people: Arc<dyn People>,
     offline: bool,
 ) -> (Ports, Answers) {
-    let http = Arc::new(HttpModel::new(providers(config), Timeouts::default()));
+    let http = Arc::new(Limited::new(Arc::new(HttpModel::new(providers(config))), config.limits.clone()));
     let name = flow.flows[flow.root].name.clone();
-    let (model, answers): (Arc<dyn Model>, Answers) = match replay {
-        Some(cassette) => {
+    let (model, answers): (Arc<dyn Model>, Answers) = match answers {
+        Wanted::Replayed(cassette) => {
             let replay = Arc::new(Replay::new(cassette));
             (replay.clone(), Answers::Replayed(replay))
         }
-        None if record => {
+        Wanted::Recorded => {
             let recorder = Arc::new(Recorder::new(http.clone(), name));
             (recorder.clone(), Answers::Recorded(recorder))
         }
-        None => (http.clone(), Answers::Providers),
+        Wanted::Given | Wanted::Shared(_) => (http.clone(), Answers::Providers),
     };
-    let ports = Ports {
-        model,
-        executor: Arc::new(Judge::new(offline, render::setting_up)),
-        people: Arc::new(Nobody),
-        embedder: http,
-    };
-    (ports, answers)
+    let executor = Arc::new(Judge::new(offline, render::setting_up));
+    (Ports { model, executor, people, embedder: http }, answers)
 }
 
 /// Reads a recording.
@@ -98,7 +115,14 @@ fn providers(config: &Config) -> Vec<Provider> {
             .and_then(environment)
             .filter(|k| !k.trim().is_empty())
             .map(|k| k.trim().to_owned().into());
+        let standard = Timeouts::default();
+        let timeouts = Timeouts {
+            connect: given.timeouts.connect.unwrap_or(standard.connect),
+            first_byte: given.timeouts.first_byte.or(standard.first_byte),
+            idle: given.timeouts.idle.or(standard.idle),
+        };
         if let Some(known) = all.iter_mut().find(|p| p.name == *name) {
+            known.timeouts = timeouts;
             if let Some(base_url) = &given.base_url {
                 known.move_to(base_url);
             }
@@ -120,6 +144,7 @@ fn providers(config: &Config) -> Vec<Provider> {
             key_variable: given.key_env.clone(),
             // A server that nobody knows runs its model itself, as far as we know.
             schema: SchemaSupport::Whole,
+            timeouts,
         });
     }
     all
@@ -155,23 +180,12 @@ pub(crate) fn models(config: &Config, flow: &CheckedFlow, given: &[String]) -> R
     Ok(models)
 }
 
-/// The prices of the configuration.
+/// The prices that are known without the flow.
 pub(crate) fn prices(config: &Config) -> Prices {
-    config
-        .prices
-        .iter()
-        .map(|(model, price)| (model.clone(), Price { input: price.input, output: price.output }))
+    known_prices(&config.prices, &providers(config))
+        .into_iter()
+        .map(|(name, price)| (name, Price { input: price.input, output: price.output }))
         .collect()
-}
-
-/// People can't be asked yet: a run would have to leave memory while it waits.
-struct Nobody;
-
-impl People for Nobody {
-    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<Option<Value>, String>> {
-        let path = question.path.clone();
-        async move { Err(format!("`{path}` asks a person, and flowctl can't do that yet")) }.boxed()
-    }
 }
 
 /// Writes a file beside its place and moves it there, so that no half of it is ever seen.

@@ -14,7 +14,9 @@ fn block(heading: &str, language: &str) -> String {
 
 #[test]
 fn help_says_what_there_is() {
-    trycmd::TestCases::new().case("tests/cli/cmd/*.trycmd");
+    trycmd::TestCases::new()
+        .env("FLOWCTL_RUNS", concat!(env!("CARGO_TARGET_TMPDIR"), "/runs/trycmd"))
+        .case("tests/cli/cmd/*.trycmd");
 }
 
 #[test]
@@ -151,6 +153,14 @@ fn what_is_given_wrong_ends_with_2_and_says_what() {
         ("run flows/AlphaCodium.yaml --input problem=@examples/oddecho --replay README.md", "no recording"),
         ("judge flows", "no problem package"),
         ("judge examples/oddecho no-such-program.py", "no such file"),
+        ("judge examples/oddecho README.md", "no language that is judged here"),
+        ("judge examples/oddecho --limits time=soon", "`soon` in `--limits` is no limit of `time`"),
+        ("judge examples/oddecho --limits memroy=1GiB", "a similar limit is there: `memory`"),
+        ("judge examples/oddecho --stop sometimes", "first-failure"),
+        ("judge examples/oddecho --jobs 0", "--jobs"),
+        ("judge --verify no-such-report.json", "no such file"),
+        ("judge --verify README.md", "no report of verdicts"),
+        ("judge", "required"),
         ("check", "required"),
         ("frobnicate", "frobnicate"),
     ];

@@ -158,6 +158,17 @@ impl Folder {
         fs::write(&path, &source.code).map_err(at(&path))?;
         let mut command = self.command(driver, folder);
         command.args(flags(source.language)).args([file, "-o", "out.wasm"]);
+        for (name, bytes) in &source.files {
+            // Headers are found beside the program, and what else is source is compiled with it.
+            let Some(name) = crate::files::resolve("", name).filter(|name| name != file) else { continue };
+            let path = folder.join(&name);
+            fs::create_dir_all(path.parent().unwrap_or(folder)).map_err(at(&path))?;
+            fs::write(&path, bytes).map_err(at(&path))?;
+            let ending = Path::new(&name).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+            if Language::of_extension(ending) == Some(source.language) {
+                command.arg(format!("./{name}"));
+            }
+        }
         if source.language == Language::Cpp {
             command.arg("-I").arg(self.0.join("include"));
             for object in ["tag.o", "unwind.o", "exception.o", "personality.o"] {
@@ -293,7 +304,11 @@ impl Toolchain for Zig {
             return Err(Error::Missing { how: format!("set up `{}` first", self.0) }.into());
         }
         let (flags, id) = (flags(self.0), folder.0.file_name().unwrap_or_default().to_string_lossy().into_owned());
-        let key = sha256(&[format!("{id} {} {flags:?} ", self.0).as_bytes(), &source.code].concat());
+        let mut all = format!("{id} {} {flags:?} ", self.0).into_bytes();
+        for (name, bytes) in &source.files {
+            all.extend(format!("{name} {} ", bytes.len()).bytes().chain(bytes.iter().copied()));
+        }
+        let key = sha256(&[&all, source.code.as_slice()].concat());
         let wasm = shop.cache.program(&key, || folder.build(source, &Work::new(shop)?, CPU_SECONDS, cancel))?;
         let start = Start {
             args: Arc::from(["main".to_owned()]),

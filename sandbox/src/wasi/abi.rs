@@ -7,6 +7,7 @@ use std::cell::Cell;
 #[repr(u16)]
 pub(crate) enum Errno {
     BadF = 8,
+    Exist = 20,
     Fault = 21,
     Inval = 28,
     Io = 29,
