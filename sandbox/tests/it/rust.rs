@@ -19,6 +19,7 @@ fn rust_runs_or_says_what_is_missing() {
     }
     eprintln!("SKIPPED: Rust programs are not run, because this machine's compiler has no library for WASI");
     assert_eq!(status.state, State::Missing);
+    assert!(status.hint.is_some_and(|hint| hint.contains("rust")), "the list says what would help");
     for error in [
         judged.expect_err("it cannot run"),
         sandbox.setup(Language::Rust, Origin::Registry, &mut |_| {}).expect_err("nor be set up"),
