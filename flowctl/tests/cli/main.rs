@@ -4,6 +4,7 @@ mod bad_input;
 mod commands;
 mod examples;
 mod kill;
+mod runs;
 mod secrets;
 
 use serde_json::Value;
