@@ -307,7 +307,9 @@ fn ended(old: &Stand<'_>) -> Option<String> {
             {
                 failed = Some(error(*name, message));
             }
-            Event::WorkDone { path, .. } if path == old.path => (answered, failed) = (true, None),
+            Event::WorkDone { path, .. } | Event::CacheHit { path, .. } if path == old.path => {
+                (answered, failed) = (true, None);
+            }
             Event::NodeFailed { path, error: found, .. }
             | Event::NodeDone { path, caught: Some(found), .. }
             | Event::NodeSkipped { path, error: Some(found), .. }

@@ -17,15 +17,19 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    /// How a run stands. One that has no outcome, and that nobody drives, is read to see whether it waits for a person.
-    pub(crate) fn of(store: &Store, summary: Summary) -> Result<Self, Failure> {
-        let state = match (summary.outcome, summary.alive) {
-            (Some(outcome), _) => outcome.as_str(),
-            (None, true) => "running",
-            (None, false) => {
-                let (records, _) = store.read(&summary.id).map_err(|error| wire::told(&error))?;
-                if Report::of(&records).waiting.is_empty() { "unfinished" } else { "waiting" }
-            }
+    /// How a run stands. One that has not ended is read, for what it waits for and has spent so far.
+    pub(crate) fn of(store: &Store, mut summary: Summary) -> Result<Self, Failure> {
+        if let Some(outcome) = summary.outcome {
+            return Ok(Self { summary, state: outcome.as_str() });
+        }
+        let (records, _) = store.read(&summary.id).map_err(|error| wire::told(&error))?;
+        let report = Report::of(&records);
+        summary.calls = report.spend.calls;
+        summary.usd = report.spend.usd.unwrap_or_default();
+        let state = match (summary.alive, report.waiting.is_empty()) {
+            (true, _) => "running",
+            (false, true) => "unfinished",
+            (false, false) => "waiting",
         };
         Ok(Self { summary, state })
     }

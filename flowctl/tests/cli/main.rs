@@ -6,6 +6,7 @@ mod examples;
 mod judging;
 mod kill;
 mod limits;
+mod runs;
 mod secrets;
 
 use serde_json::Value;
