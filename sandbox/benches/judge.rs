@@ -119,7 +119,7 @@ fn pairs(cache: &Path) {
             for _ in 0..PROCESSES {
                 scope.spawn(|| {
                     while next.fetch_add(1, Ordering::Relaxed) < count {
-                        work()
+                        work();
                     }
                 });
             }

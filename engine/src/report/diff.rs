@@ -117,16 +117,16 @@ pub struct Parting {
 
 /// Finds where the second run parts from the first, or tells how many nodes ended the same. What a cancellation ended is
 /// no end of its own.
-pub fn parting(first: &[Record], again: &[Record]) -> Result<usize, Parting> {
+pub fn parting(first: &[Record], again: &[Record]) -> Result<usize, Box<Parting>> {
     let ends: HashMap<&str, Value> = again.iter().filter_map(|record| end(&record.event)).collect();
     let mut same = 0;
     for (path, end) in first.iter().filter_map(|record| end(&record.event)) {
         let difference = match ends.get(path) {
             Some(other) => difference(&end, other),
-            None => return Err(Parting { path: path.to_owned(), difference: None }),
+            None => return Err(Box::new(Parting { path: path.to_owned(), difference: None })),
         };
         if difference.is_some() {
-            return Err(Parting { path: path.to_owned(), difference });
+            return Err(Box::new(Parting { path: path.to_owned(), difference }));
         }
         same += usize::from(!path.is_empty());
     }

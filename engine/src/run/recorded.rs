@@ -15,9 +15,12 @@ use std::sync::Arc;
 /// What people answered, by path, and what texts were embedded to, by model and texts.
 #[derive(Debug, Default)]
 pub struct Recorded {
-    answers: HashMap<String, (Arc<Question>, Result<Option<Value>, String>)>,
-    vectors: HashMap<(String, Vec<String>), Result<Vec<Vec<f64>>, CallError>>,
+    answers: HashMap<String, (Arc<Question>, Said)>,
+    vectors: HashMap<(String, Vec<String>), Vectors>,
 }
+
+type Said = Result<Option<Value>, String>;
+type Vectors = Result<Vec<Vec<f64>>, CallError>;
 
 impl Recorded {
     /// What was said in a run.

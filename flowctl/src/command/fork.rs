@@ -62,8 +62,11 @@ pub(crate) fn fork(args: &ForkArgs) -> Result<ExitCode, Failure> {
     Ok(end(shown, Some(&id), flow, &report, Some(&bounds)))
 }
 
+/// Answers by path, each with what it is found by.
+type Shared = HashMap<String, (Key, Found)>;
+
 /// What was answered in a run before a place, by models and programs, and by people.
-fn before(parent: &Kept, at: &str) -> Result<(HashMap<String, (Key, Found)>, Recorded), Failure> {
+fn before(parent: &Kept, at: &str) -> Result<(Shared, Recorded), Failure> {
     let report = parent.report();
     if !report.nodes.iter().map(|node| &node.path).chain(&report.calls).any(|path| is_within(path, at)) {
         return Err(unknown_place(&parent.id, &report, at));

@@ -159,7 +159,8 @@ pub(crate) fn cancel(args: &CancelArgs) -> Result<ExitCode, Failure> {
     driven_or(&store, &kept, || {
         let cancel = Cancel::default();
         // What was at work when its process ended is at work no more: there is nothing to wait for.
-        (cancel.ask(), cancel.ask());
+        cancel.ask();
+        cancel.ask();
         go_on(&store, &kept, Shown { output: None, format: Format::Human }, (None, true), cancel)
             .map(|_| ExitCode::SUCCESS)
     })
