@@ -70,4 +70,4 @@ pub use report::{CRASH_DISTANCE, Provenance, Report, Stop, Task, Test, TestRepor
 pub use run::{Execution, Program};
 pub use sandbox::{Answer, Compiled, Sandbox};
 pub use source::{Files, Language, Source, UnknownLanguage};
-pub use toolchain::{Error as ToolchainError, Origin, Progress, State, ToolchainStatus};
+pub use toolchain::{Error as ToolchainError, Origin, Progress, State, ToolchainStatus, identity};

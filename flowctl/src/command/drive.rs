@@ -101,7 +101,7 @@ impl Drive<'_> {
             jobs: jobs.or(config.defaults.jobs).unwrap_or(JOBS),
             models,
             prices: wire::prices(config),
-            sandbox: wire::SANDBOX.to_owned(),
+            sandbox: flow_sandbox::identity(),
             leave,
         };
         let mut progress = Progress::new(bounds.most.as_ref().and_then(|most| most.number()));

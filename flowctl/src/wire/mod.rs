@@ -25,9 +25,6 @@ use flow_engine::spec::config::{Config, ProviderKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What judges programs, by a name that changes when its verdicts may.
-pub(crate) const SANDBOX: &str = concat!("flow-sandbox ", env!("CARGO_PKG_VERSION"));
-
 /// The name of the configuration file.
 const CONFIG: &str = "flowctl.yaml";
 

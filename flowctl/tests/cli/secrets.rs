@@ -2,6 +2,7 @@
 
 use crate::{end, flow_in_folder, flowctl, nowhere};
 use std::fs;
+use std::path::Path;
 
 const KEY: &str = "sk-planted-3f9ac1e07b";
 
@@ -11,6 +12,30 @@ nodes: { a: { prompt: { user: hello, model: m, retry: { times: 1, backoff: 1ms..
 outputs: { a: $a }
 ";
 
+/// Fails when the key is in a file of a store of runs, or in what is shown and exported of the youngest of them.
+fn is_in_no_run(runs: &Path) {
+    let mut files = 0;
+    for file in ["flow.db", "flow.db-wal"] {
+        // The log is gone when the last process closed the store in order.
+        let Ok(bytes) = fs::read(runs.join(file)) else { continue };
+        files += 1;
+        assert!(!bytes.windows(KEY.len()).any(|part| part == KEY.as_bytes()), "the key is in {file}");
+    }
+    assert!(files > 0, "the run was kept");
+    let listed = end(flowctl().env("FLOWCTL_RUNS", runs).args(["runs", "--format", "json"])).with(0);
+    let listed = listed.json();
+    let id = listed["runs"][0]["id"].as_str().or(listed[0]["id"].as_str()).expect("the run has an id").to_owned();
+    for command in [vec!["export", &id], vec!["show", &id, "--format", "json"], vec!["why", &id, "a"]] {
+        let ended = end(flowctl().env("FLOWCTL_RUNS", runs).args(&command));
+        assert!(
+            ended.stdout.contains("network") || ended.stdout.contains("rejected") || command[0] == "why",
+            "{}",
+            ended.stdout
+        );
+        assert!(!(ended.stdout + &ended.stderr).contains(KEY), "the key is in what {command:?} says");
+    }
+}
+
 #[test]
 fn a_key_is_in_no_output_error_or_recording() {
     let (folder, flow) = flow_in_folder(FLOW);
@@ -18,6 +43,7 @@ fn a_key_is_in_no_output_error_or_recording() {
     for format in ["human", "json"] {
         let mut command = flowctl();
         command.arg("run").arg(&flow).args(["--format", format, "--record"]).arg(&recording);
+        command.env("FLOWCTL_RUNS", folder.path().join("runs"));
         let ended = end(command.env("OPENAI_API_KEY", KEY).env("OPENAI_BASE_URL", nowhere())).with(3);
         assert!((ended.stdout.clone() + &ended.stderr).contains("network"), "{}{}", ended.stdout, ended.stderr);
         let written = fs::read_to_string(&recording).expect("a failed run is recorded too");
@@ -25,6 +51,7 @@ fn a_key_is_in_no_output_error_or_recording() {
             assert!(!text.contains(KEY), "the key is in {place}:\n{text}");
         }
     }
+    is_in_no_run(&folder.path().join("runs"));
 }
 
 #[test]
@@ -45,11 +72,12 @@ fn a_key_is_sent_and_still_in_nothing_when_it_is_refused() {
         stream.write_all((head + &body).as_bytes()).expect("answered");
         String::from_utf8_lossy(&bytes[..n]).into_owned()
     });
-    let (_folder, flow) = flow_in_folder(FLOW);
+    let (folder, flow) = flow_in_folder(FLOW);
     let mut command = flowctl();
-    command.arg("run").arg(&flow).args(["--format", "json"]);
+    command.arg("run").arg(&flow).args(["--format", "json"]).env("FLOWCTL_RUNS", folder.path().join("runs"));
     let ended = end(command.env("OPENAI_API_KEY", KEY).env("OPENAI_BASE_URL", place)).with(3);
     assert!(heard.join().expect("the server ends").contains(KEY), "the key was not sent, so nothing was tested");
     assert_eq!(ended.json()["error"]["name"], "rejected");
     assert!(!(ended.stdout + &ended.stderr).contains(KEY));
+    is_in_no_run(&folder.path().join("runs"));
 }

@@ -33,7 +33,7 @@ const MEMBER: &str = "qjs-wasi-reactor/qjs-wasi-reactor.wasm";
 
 const WASM_SHA256: &str = "1a4e0bce82f2faed14f5e2620174e3daf33e161bad75ce955ceeaca1f7c82572";
 
-const SHIM: &str = include_str!("javascript/shim.mjs");
+pub(super) const SHIM: &str = include_str!("javascript/shim.mjs");
 
 /// Reading a program has its own limits, the same whatever the run's are.
 const COMPILE_SECONDS: f64 = 5.0;

@@ -39,7 +39,7 @@ const PACKAGE: Package = Package {
     }],
 };
 
-const PRELUDE: &str = include_str!("prelude.py");
+pub(super) const PRELUDE: &str = include_str!("prelude.py");
 
 /// Where CPython looks for its standard library.
 const LIBRARY: &str = "/usr/local/lib/python315.zip";

@@ -51,7 +51,7 @@ const PACKAGE: Package = Package {
 };
 
 /// Our own headers, by where they lie.
-const HEADERS: [(&str, &str); 4] = [
+pub(super) const HEADERS: [(&str, &str); 4] = [
     ("bits/stdc++.h", include_str!("zig/include/bits/stdc++.h")),
     ("ext/pb_ds/assoc_container.hpp", include_str!("zig/include/ext/pb_ds/assoc_container.hpp")),
     ("ext/pb_ds/tree_policy.hpp", include_str!("zig/include/ext/pb_ds/tree_policy.hpp")),
