@@ -6,10 +6,10 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use flow_engine::check::check;
 use flow_engine::check::flow::CheckedFlow;
-use flow_engine::journal::Memory;
+use flow_engine::journal::{Memory, Record};
 use flow_engine::model::scripted::{HashingEmbedder, ScriptedPeople};
 use flow_engine::run::ports::{CallError, CallSite, ExecuteJob, Executor, Model, Ports, Request, Response};
-use flow_engine::run::{Cancel, Given, Models, Options, prepare, run};
+use flow_engine::run::{Around, Cancel, Given, Models, Options, RunState, prepare, run};
 use futures::future::{BoxFuture, FutureExt, ready};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -156,8 +156,9 @@ fn bench(criterion: &mut Criterion, name: &str, flow: &CheckedFlow, inputs: &Val
         bencher.iter(|| {
             let mut journal = Memory::default();
             let cancel = Cancel::default();
-            let report = runtime
-                .block_on(async { run(flow, &given, &ports, &options, &cancel, &mut journal, &mut |_, _| {}).await });
+            let observe = &mut |_: &Record, _: &RunState<'_>| {};
+            let around = Around { ports: &ports, options: &options, cancel: &cancel, journal: &mut journal, observe };
+            let report = runtime.block_on(run(flow, &given, around));
             let report = report.expect("memory does not fail");
             let outputs = report.outputs.as_ref().unwrap_or_else(|| panic!("{:?}", report.error));
             assert_eq!(&outputs["x"], expected);

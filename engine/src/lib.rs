@@ -39,7 +39,9 @@
 //! let (options, cancel, mut journal) = (run::Options::default(), run::Cancel::default(), journal::Memory::default());
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
 //! # let report = runtime.block_on(async {
-//! let report = run::run(&flow, &given, &ports, &options, &cancel, &mut journal, &mut |_, _| {}).await;
+//! let observe = &mut |_: &journal::Record, _: &run::RunState<'_>| {};
+//! let around = run::Around { ports: &ports, options: &options, cancel: &cancel, journal: &mut journal, observe };
+//! let report = run::run(&flow, &given, around).await;
 //! # report
 //! # });
 //! assert_eq!(report?.outputs.expect("it ended well")["result"], 391);
@@ -57,7 +59,7 @@
 //!
 //! # What this crate does not do
 //!
-//! It runs no programs (an executor is plugged in), prints nothing, reads no environment and keeps nothing on disk.
+//! It runs no programs (an executor is plugged in), prints nothing, and reads no environment; on the disk it keeps journals, where it is told to.
 //! The language itself is described in `flows/README.md`, the house in `docs/architecture.md`.
 
 pub mod answer;

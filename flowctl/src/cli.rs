@@ -16,6 +16,12 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a flow
     Run(RunArgs),
+    /// Go on with a run that was cut off
+    Resume(ResumeArgs),
+    /// Answer what a run asks a person, and go on with it
+    Answer(AnswerArgs),
+    /// End a run
+    Cancel(CancelArgs),
     /// Find what is wrong with a flow, without running it
     Check(CheckArgs),
     /// Show in which order a flow runs, and how many model calls it can make
@@ -74,6 +80,16 @@ pub(crate) struct RunArgs {
     /// Most calls and programs at work at once
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<usize>,
+    /// Take no answers of earlier runs, and keep none for later ones
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    #[command(flatten)]
+    pub(crate) ending: Ending,
+}
+
+/// How a run is kept, and its end told.
+#[derive(Debug, Args)]
+pub(crate) struct Ending {
     /// Print just this output, raw
     #[arg(short = 'o', long = "output", value_name = "OUTPUT")]
     pub(crate) output: Option<String>,
@@ -83,6 +99,62 @@ pub(crate) struct RunArgs {
     /// Fetch nothing: a toolchain that is missing is an error
     #[arg(long)]
     pub(crate) offline: bool,
+    /// What must be on the disk, not just written, before the run goes on
+    #[arg(long, value_enum, default_value_t = Sync::Money)]
+    pub(crate) durability: Sync,
+}
+
+/// What a power cut may not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sync {
+    /// Nothing; the end of the process takes nothing either way
+    Normal,
+    /// Calls and their answers
+    Money,
+    /// Everything
+    Strict,
+}
+
+/// What becomes of a call whose answer was lost with the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InDoubt {
+    /// It is sent again, and both count
+    Resend,
+    /// The run is left as it is
+    Fail,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArgs {
+    /// The run, by its id or the beginning of it
+    pub(crate) run: String,
+    /// What becomes of a call whose answer was lost with the process
+    #[arg(long, value_enum, default_value_t = InDoubt::Resend)]
+    pub(crate) in_doubt: InDoubt,
+    /// Most calls and programs at work at once
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+    #[command(flatten)]
+    pub(crate) ending: Ending,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AnswerArgs {
+    /// The run, by its id or the beginning of it
+    pub(crate) run: String,
+    /// The path of the node that asks
+    pub(crate) path: String,
+    /// The answer: text, or YAML for lists and records; asked for at the terminal when absent
+    #[arg(long)]
+    pub(crate) value: Option<String>,
+    #[command(flatten)]
+    pub(crate) ending: Ending,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CancelArgs {
+    /// The run, by its id or the beginning of it
+    pub(crate) run: String,
 }
 
 #[derive(Debug, Args)]

@@ -181,24 +181,7 @@ impl<'a> Cx<'a> {
         }
     }
 
-    /// One hash of every text and module that was read.
-    pub(super) fn hash(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        let mut add = |name: &str, content: &[u8]| {
-            // Lengths keep one text's end from passing for another's beginning.
-            hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
-            hasher.update(&(content.len() as u64).to_le_bytes()).update(content);
-        };
-        for (_, source) in self.sources.iter() {
-            add(&source.path, source.text.as_bytes());
-        }
-        for (path, module) in &self.modules {
-            add(path, module);
-        }
-        hasher.finalize().to_hex().to_string()
-    }
-
-    pub(super) fn finish(self, root: Option<FlowId>, hash: String) -> (Option<CheckedFlow>, Arc<Sources>, Diagnostics) {
+    pub(super) fn finish(self, root: Option<FlowId>) -> (Option<CheckedFlow>, Arc<Sources>, Diagnostics) {
         let sources = Arc::new(self.sources);
         let mut found = self.found;
         found.sort();
@@ -208,7 +191,8 @@ impl<'a> Cx<'a> {
             files: self.file_defs,
             sources: sources.clone(),
             modules: self.modules,
-            hash,
+            bundle: Arc::default(),
+            hash: String::new(),
         });
         (flow, sources, found)
     }

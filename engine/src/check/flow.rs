@@ -1,10 +1,11 @@
 //! A flow that has been checked: names resolved, templates compiled, loops bounded, places kept. Only `check` makes one.
 
 use crate::diag::Span;
-use crate::source::Sources;
+use crate::source::{Bundle, Sources};
 use crate::spec::types::{Field, Named, Type};
 use crate::template::{Expr, Text};
 use crate::value::Value;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,9 @@ pub struct CheckedFlow {
     pub sources: Arc<Sources>,
     /// Wasm modules of comparisons, by the path that stands in their values.
     pub modules: BTreeMap<String, Arc<Vec<u8>>>,
-    /// Hash of all texts it was read from.
+    /// All that it was read from, as it was.
+    pub bundle: Arc<Bundle>,
+    /// Hash of all that it was read from.
     pub hash: String,
 }
 
@@ -42,7 +45,7 @@ pub struct FileDef {
     pub models: BTreeMap<String, ModelDef>,
     /// Named types.
     pub types: Named,
-    /// Keys that are checked and have no effect yet (`cache`, `tests`), as routes; `plan` says so.
+    /// Keys that are checked and have no effect yet (`tests`), as routes; `plan` says so.
     pub without_effect: Vec<String>,
 }
 
@@ -137,6 +140,8 @@ pub struct Node {
     pub budget: Option<BudgetDef>,
     /// What becomes of an error.
     pub on_error: OnError,
+    /// Whether answers of before are taken again, here and in what is in it; as around it when absent.
+    pub cache: Option<Cache>,
     /// Once, for each item, or pass by pass.
     pub repeat: Repeat,
     /// Names for a prompt's texts (a call's inputs and params stand in its verb).
@@ -160,6 +165,18 @@ pub struct Dep {
     pub span: Span,
     /// The key of the reference: `nodes.b.prompt.user`.
     pub at: String,
+}
+
+/// Whether answers of before are taken again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cache {
+    /// Taken, and kept.
+    #[default]
+    Auto,
+    /// Never taken, never kept.
+    Off,
+    /// Made anew, and kept.
+    Refresh,
 }
 
 /// What becomes of an error of a node.
@@ -391,7 +408,7 @@ pub enum ExecuteOn {
 }
 
 /// Limits of one test.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Limits {
     /// Units of wasm fuel; 20 G are one second.
     pub fuel: u64,

@@ -22,7 +22,7 @@ pub use flow::CheckedFlow;
 pub use rules::{RULES, RuleInfo};
 
 use crate::diag::Diagnostics;
-use crate::source::{Files, Sources};
+use crate::source::{Bundle, Files, Kept, Sources};
 use std::sync::Arc;
 
 /// What came of reading a flow file.
@@ -36,15 +36,24 @@ pub struct Checked {
     pub found: Diagnostics,
 }
 
+/// Checks a flow as it was when a run of it began.
+pub fn check_again(bundle: &Bundle) -> Checked {
+    check(bundle, &bundle.path, bundle.text().unwrap_or_default())
+}
+
 /// Reads and checks the flow file `path` whose text is `text`; prompt files and imports come from `files`.
 pub fn check(files: &dyn Files, path: &str, text: String) -> Checked {
-    let mut cx = cx::Cx::new(files);
+    let files = Kept::new(files, path, &text);
+    let mut cx = cx::Cx::new(&files);
     let loaded = cx.file(path, text, &mut Vec::new());
     // Where names are wrong, nobody can tell what is read.
     if !cx.has_errors() {
         cx.unused();
     }
-    let hash = cx.hash();
-    let (flow, sources, found) = cx.finish(loaded.and_then(|l| l.root), hash);
+    let (mut flow, sources, found) = cx.finish(loaded.and_then(|l| l.root));
+    if let Some(flow) = &mut flow {
+        let bundle = files.bundle(path);
+        (flow.hash, flow.bundle) = (bundle.hash(), Arc::new(bundle));
+    }
     Checked { flow, sources, found }
 }

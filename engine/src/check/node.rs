@@ -2,7 +2,7 @@
 
 use super::cx::{Cx, Declared};
 use super::env::Var;
-use super::flow::{AllowFailed, BudgetDef, Each, Node, OnError, Repeat, Rule, RuleTest, Val, Verb};
+use super::flow::{AllowFailed, BudgetDef, Cache, Each, Node, OnError, Repeat, Rule, RuleTest, Val, Verb};
 use super::infer::item_of;
 use super::join::{any_length, join, record, text};
 use crate::diag::Diagnostic;
@@ -31,6 +31,7 @@ impl Cx<'_> {
             otherwise: None,
             budget: None,
             on_error: OnError::Fail,
+            cache: yaml.get("cache").and_then(Yaml::text).and_then(cache),
             repeat: Repeat::Once,
             with: Vec::new(),
             verb: Verb::Let(Val::Const(Arc::new(Value::Null))),
@@ -389,5 +390,15 @@ pub(super) fn length_of_count(ty: &Type) -> Length {
     match ty {
         Type::Integer(r) => Length { min: r.min.filter(|m| m.is_finite()).map(bound), max: r.max.map(bound) },
         _ => Length::default(),
+    }
+}
+
+/// What the format lets stand there.
+fn cache(word: &str) -> Option<Cache> {
+    match word {
+        "auto" => Some(Cache::Auto),
+        "off" => Some(Cache::Off),
+        "refresh" => Some(Cache::Refresh),
+        _ => None,
     }
 }

@@ -4,8 +4,10 @@
 //! folded from. *Consequences* follow from them: they are written for readers, and checked, not applied, when a journal is
 //! folded again. An event is never edited: a field is added with a default, or a variant.
 
+use super::cache::{Found, Key};
 use crate::run::ports::{Request, Response};
 use crate::run::{Cost, ErrorName, Outcome, RunError};
+use crate::source::Bundle;
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -18,7 +20,7 @@ pub const VERSION: u32 = 1;
 pub struct Record {
     /// From 0, without gaps.
     pub seq: u64,
-    /// Milliseconds since the run started.
+    /// Milliseconds that the run was driven for until then.
     pub at_ms: u64,
     /// What happened.
     #[serde(flatten)]
@@ -35,12 +37,14 @@ pub enum Event {
     CallSent {
         /// The call.
         path: String,
-        /// Attempt on the wire, from 1; only the first one reserves.
+        /// Attempt on the wire, from 1.
         attempt: u32,
         /// What is sent.
         request: Arc<Request>,
-        /// The most that it may cost.
+        /// The most that it may cost; nothing when this is another attempt at a call that reserved it before.
         reserved: Cost,
+        /// What its answer is found again by.
+        key: Key,
     },
     /// Fact: a call was answered.
     CallSettled {
@@ -64,6 +68,24 @@ pub enum Event {
         /// The provider asks to wait at least so long.
         retry_after_ms: Option<u64>,
     },
+    /// Fact: the process ended while a call was at work, so nobody knows its answer. It counts as spent, and is sent again.
+    CallLost {
+        /// The call.
+        path: String,
+        /// The most that it may have cost.
+        cost: Cost,
+    },
+    /// Fact: an answer of before stands in for a call or a work.
+    CacheHit {
+        /// The call or work.
+        path: String,
+        /// What would have been sent, of a call.
+        request: Option<Arc<Request>>,
+        /// What it was found by.
+        key: Key,
+        /// The answer.
+        found: Found,
+    },
     /// Intention: a program is run, a rule tried, or texts are embedded.
     WorkStarted {
         /// The node, or the rule with its mark.
@@ -72,6 +94,8 @@ pub enum Event {
         work: WorkKind,
         /// From 1.
         attempt: u32,
+        /// What it is found again by.
+        key: Key,
     },
     /// Fact: it is done.
     WorkDone {
@@ -97,6 +121,9 @@ pub enum Event {
         path: String,
         /// The question.
         question: String,
+        /// How long an answer is waited for; for ever when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wait_ms: Option<u64>,
     },
     /// Fact: a person answered, or nobody did in time.
     Answered {
@@ -129,6 +156,11 @@ pub enum Event {
         scope: String,
         /// `calls`, `tokens`, `usd` or `time`.
         what: String,
+    },
+    /// Fact: the run goes on in another process.
+    Resumed {
+        /// How long nobody drove it; people may have thought about their answers.
+        after_ms: u64,
     },
     /// Fact: nothing new is to begin.
     Cancelled {
@@ -235,6 +267,12 @@ pub struct RunStarted {
     pub jobs: usize,
     /// What was given with `-m`.
     pub models: crate::run::Models,
+    /// What judges programs: part of what their results are found again by.
+    #[serde(default)]
+    pub sandbox: String,
+    /// The flow as it was.
+    #[serde(default)]
+    pub bundle: Arc<Bundle>,
 }
 
 /// What is done that is neither a call nor a question.
@@ -293,6 +331,9 @@ impl Event {
             | Self::CallSent { .. }
             | Self::CallSettled { .. }
             | Self::CallFailed { .. }
+            | Self::CallLost { .. }
+            | Self::CacheHit { .. }
+            | Self::Resumed { .. }
             | Self::WorkStarted { .. }
             | Self::WorkDone { .. }
             | Self::WorkFailed { .. }

@@ -4,6 +4,7 @@
 //! against the recorded one and ends the run at the first difference: an answer to another question proves nothing.
 
 use super::compare;
+use crate::journal::{Event, Found, Record};
 use crate::run::ErrorName;
 use crate::run::ports::{CallError, CallSettings, CallSite, Message, Model, Request, Response, Role, Usage};
 use crate::value::Value;
@@ -126,6 +127,26 @@ impl Cassette {
         models.all(|model| model == first).then_some(first)
     }
 
+    /// The answers that a run came by, as its journal has them: what a recording of it would hold.
+    pub fn of(flow: &str, records: &[Record]) -> Self {
+        let mut calls = Calls::default();
+        for record in records {
+            match &record.event {
+                Event::CallSent { path, request, .. } => calls.place(path, request),
+                Event::CallSettled { path, response, .. } => calls.answered(path, response),
+                Event::CallFailed { path, name, message, .. } => {
+                    calls.ended(path, None, Some(Failed { name: *name, message: message.clone() }));
+                }
+                Event::CacheHit { path, request: Some(request), found: Found::Call { response, .. }, .. } => {
+                    calls.place(path, request);
+                    calls.answered(path, response);
+                }
+                _ => {}
+            }
+        }
+        calls.cassette(flow)
+    }
+
     /// Reads a recording.
     ///
     /// # Errors
@@ -172,26 +193,39 @@ impl Recorder {
 
     /// What was recorded so far: the calls that have an outcome.
     pub fn cassette(&self) -> Cassette {
-        let mut entries = self.lock().entries.clone();
-        entries.retain(|(_, entry)| entry.response.is_some() || entry.error.is_some());
-        Cassette { version: VERSION, flow: self.flow.clone(), entries: Entries(entries) }
+        self.lock().cassette(&self.flow)
     }
 
     fn lock(&self) -> MutexGuard<'_, Calls> {
         // Nothing under the lock can stop half way, so the record is whole even if a thread panicked.
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// The place of a call, given when it is first made, so that the order does not depend on who answers first.
-    fn place(&self, path: &str, request: &Request) -> usize {
-        let mut calls = self.lock();
-        if let Some(&place) = calls.places.get(path) {
-            return place;
+impl Calls {
+    /// Gives a call its place when it is first made, so that the order does not depend on who answers first.
+    fn place(&mut self, path: &str, request: &Request) {
+        if !self.places.contains_key(path) {
+            self.places.insert(path.into(), self.entries.len());
+            self.entries.push((path.into(), Entry { request: Asked::from(request), response: None, error: None }));
         }
-        let place = calls.entries.len();
-        calls.entries.push((path.into(), Entry { request: Asked::from(request), response: None, error: None }));
-        calls.places.insert(path.into(), place);
-        place
+    }
+
+    fn answered(&mut self, path: &str, response: &Response) {
+        self.ended(path, Some(Answered::from(response)), None);
+    }
+
+    fn ended(&mut self, path: &str, response: Option<Answered>, error: Option<Failed>) {
+        if let Some(&place) = self.places.get(path) {
+            let entry = &mut self.entries[place].1;
+            (entry.response, entry.error) = (response, error);
+        }
+    }
+
+    fn cassette(&self, flow: &str) -> Cassette {
+        let mut entries = self.entries.clone();
+        entries.retain(|(_, entry)| entry.response.is_some() || entry.error.is_some());
+        Cassette { version: VERSION, flow: flow.to_owned(), entries: Entries(entries) }
     }
 }
 
@@ -210,14 +244,15 @@ impl Model for Recorder {
         request: &'a Request,
         on_text: &'a (dyn Fn(&str) + Send + Sync),
     ) -> BoxFuture<'a, Result<Response, CallError>> {
-        let place = self.place(&site.path, request);
+        self.lock().place(&site.path, request);
         async move {
             let answer = self.model.ask(site, request, on_text).await;
-            let entry = &mut self.lock().entries[place].1;
-            (entry.response, entry.error) = match &answer {
-                Ok(response) => (Some(Answered::from(response)), None),
-                Err(error) => (None, Some(Failed { name: error.name, message: error.message.clone() })),
-            };
+            match &answer {
+                Ok(response) => self.lock().answered(&site.path, response),
+                Err(CallError { name, message, .. }) => {
+                    self.lock().ended(&site.path, None, Some(Failed { name: *name, message: message.clone() }));
+                }
+            }
             answer
         }
         .boxed()

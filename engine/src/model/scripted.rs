@@ -210,6 +210,7 @@ fn vector(text: &str) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::run::ports::{CallSettings, Role};
+    use crate::spec::types::Type;
     use futures::executor::block_on;
     use serde_json::json;
 
@@ -276,7 +277,8 @@ mod tests {
     #[test]
     fn people_answer_by_path_or_not_at_all() {
         let people = ScriptedPeople::from_answers(vec![("*/ok".into(), json!(true))]);
-        let mut question = Question { path: "a/ok".into(), ask: String::new(), show: None, schema: None, wait: None };
+        let mut question =
+            Question { path: "a/ok".into(), ask: String::new(), show: None, returns: Type::Any, wait: None };
         assert_eq!(block_on(people.ask(&question)), Ok(Some(json!(true))));
         question.path = "a/no".into();
         assert_eq!(block_on(people.ask(&question)), Ok(None));

@@ -1,7 +1,7 @@
 //! What a run came to: a fold of its events. A live run, a finished one and a crashed one are told by the same fold; what
 //! has not ended has no outcome.
 
-use crate::journal::{Event, Exit, Record};
+use crate::journal::{Event, Exit, Found, Record};
 use crate::run::{Cost, Outcome, RunError};
 use crate::value::Value;
 use serde::Serialize;
@@ -31,12 +31,16 @@ pub struct Report {
     pub skipped: Vec<String>,
     /// Calls, in the order in which they were sent.
     pub calls: Vec<String>,
+    /// People that are waited for, in the order in which they were asked.
+    pub waiting: Vec<Waiting>,
     /// Whether a budget refused or ended anything.
     pub budget_spent: bool,
     #[serde(skip)]
     index: HashMap<String, usize>,
     #[serde(skip)]
     cost: Cost,
+    #[serde(skip)]
+    saved: Cost,
     #[serde(skip)]
     unpriced: bool,
 }
@@ -52,8 +56,23 @@ pub struct Spend {
     pub completion_tokens: u64,
     /// Money; none when a model had no price.
     pub usd: Option<f64>,
+    /// Answers of before that stood in for calls, programs and embeddings.
+    pub cached: u64,
+    /// Money that those calls cost before.
+    pub saved_usd: f64,
+    /// Calls whose answers were lost with a process; their cost is estimated, and they were sent again.
+    pub lost: u64,
     /// Time on the wall.
     pub wall_ms: u64,
+}
+
+/// A person that is waited for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// The node that asks.
+    pub path: String,
+    /// The question.
+    pub question: String,
 }
 
 /// One node instance, or one item of an `each`.
@@ -67,6 +86,8 @@ pub struct NodeReport {
     pub attempts: u64,
     /// Its own calls.
     pub calls: u64,
+    /// Answers of before that stood in for its own calls and works.
+    pub cached: u64,
     /// From its begin to its end, or to the last event.
     pub ms: u64,
     /// How it ended.
@@ -127,8 +148,8 @@ impl Report {
                 self.flow.clone_from(&start.flow);
                 self.spend.usd = Some(0.0);
             }
-            Event::CallSent { path, attempt, .. } => {
-                let first = *attempt == 1;
+            Event::CallSent { path, reserved, .. } => {
+                let first = reserved.calls > 0;
                 if first {
                     self.calls.push(path.clone());
                     self.spend.calls += 1;
@@ -143,6 +164,26 @@ impl Report {
                 self.spend.prompt_tokens = self.cost.prompt_tokens;
                 self.spend.completion_tokens = self.cost.completion_tokens;
                 self.spend.usd = (!self.unpriced).then(|| self.cost.usd());
+            }
+            Event::CallLost { cost, .. } => {
+                self.cost += *cost;
+                self.spend.lost += 1;
+                self.spend.prompt_tokens = self.cost.prompt_tokens;
+                self.spend.completion_tokens = self.cost.completion_tokens;
+                self.spend.usd = self.spend.usd.map(|_| self.cost.usd());
+            }
+            Event::CacheHit { path, found, .. } => {
+                self.saved += found.saved();
+                self.spend.cached += 1;
+                self.spend.saved_usd = self.saved.usd();
+                let verb = if matches!(found, Found::Call { .. }) { "prompt" } else { "execute" };
+                self.node(node_of(path), verb, now).cached += 1;
+            }
+            Event::Asked { path, question, .. } => {
+                self.waiting.push(Waiting { path: path.clone(), question: question.clone() });
+            }
+            Event::Answered { path, .. } | Event::WorkFailed { path, .. } => {
+                self.waiting.retain(|one| one.path != *path);
             }
             Event::BudgetExhausted { .. } | Event::TimerFired { budget: true, .. } => self.budget_spent = true,
             Event::NodeStarted { path, verb, .. } => {
@@ -165,6 +206,7 @@ impl Report {
                 self.outcome = Some(*outcome);
                 self.outputs.clone_from(outputs);
                 self.error.clone_from(error);
+                self.waiting.clear();
                 for node in self.nodes.iter_mut().filter(|node| node.outcome == NodeOutcome::Unfinished) {
                     node.ms = now - node.began_ms;
                 }
@@ -172,9 +214,7 @@ impl Report {
             Event::CallFailed { .. }
             | Event::WorkStarted { .. }
             | Event::WorkDone { .. }
-            | Event::WorkFailed { .. }
-            | Event::Asked { .. }
-            | Event::Answered { .. }
+            | Event::Resumed { .. }
             | Event::AnswerMended { .. }
             | Event::TimerSet { .. }
             | Event::TimerFired { budget: false, .. }
@@ -203,6 +243,7 @@ impl Report {
                     verb: verb.to_owned(),
                     attempts: 0,
                     calls: 0,
+                    cached: 0,
                     ms: 0,
                     outcome: NodeOutcome::Unfinished,
                     began_ms: now,

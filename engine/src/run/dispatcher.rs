@@ -4,12 +4,15 @@
 use super::models::{self, Models, Prices};
 use super::ports::Ports;
 use super::prepare::Prepared;
-use super::state::{Effect, RunState};
+use super::ready::millis;
+use super::state::{Diverged, Effect, RunState, Wanted};
+use super::work::Command;
 use super::worker;
 use crate::check::flow::CheckedFlow;
-use crate::journal::{self, Event, Journal, Record, RunStarted};
+use crate::journal::{self, Batch, Event, Found, Journal, Key, Record, RunStarted};
 use crate::report::Report;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
@@ -24,12 +27,16 @@ pub struct Options {
     pub models: Models,
     /// Prices of models that the flow has no price for.
     pub prices: Prices,
+    /// What judges programs, by a name that changes when its verdicts may.
+    pub sandbox: String,
+    /// Whether a run that only waits for people is left, to be resumed when they have answered.
+    pub leave: bool,
 }
 
 impl Default for Options {
-    /// One job, the flow's own models and prices.
+    /// One job, the flow's own models and prices, and a run that waits for people.
     fn default() -> Self {
-        Self { jobs: 1, models: Models::default(), prices: Prices::default() }
+        Self { jobs: 1, models: Models::default(), prices: Prices::default(), sandbox: String::new(), leave: false }
     }
 }
 
@@ -51,37 +58,43 @@ impl Cancel {
     }
 }
 
-/// Runs a flow to its end. `observe` is shown every record once it is kept, with the state after it.
+/// How long answers of people are looked for before a run is left that waits for nothing else.
+const LAST_LOOK: Duration = Duration::from_millis(100);
+
+/// Everything around a run that is not the flow.
+pub struct Around<'r> {
+    /// What answers.
+    pub ports: &'r Ports,
+    /// How it is run.
+    pub options: &'r Options,
+    /// Asks it to end.
+    pub cancel: &'r Cancel,
+    /// Where its events are kept.
+    pub journal: &'r mut dyn Journal,
+    /// Is shown every record once it is kept, with the state after it.
+    pub observe: &'r mut (dyn FnMut(&Record, &RunState<'_>) + Send),
+}
+
+/// Why a run can't be driven.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Undriven {
+    /// Its journal can't be kept. All that was kept is good, and the run can be resumed.
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+    /// Its journal is of another flow or engine.
+    #[error(transparent)]
+    Diverged(#[from] Diverged),
+}
+
+/// Runs a flow to its end, or until it only waits for people.
 ///
 /// # Errors
 /// The journal can't be kept. All else that can go wrong is an outcome.
-pub async fn run(
-    flow: &CheckedFlow,
-    given: &Prepared,
-    ports: &Ports,
-    options: &Options,
-    cancel: &Cancel,
-    journal: &mut dyn Journal,
-    observe: &mut (dyn FnMut(&Record, &RunState<'_>) + Send),
-) -> Result<Report, journal::Error> {
-    if let Err(error) = models::check(flow, &options.models, &options.prices, &*ports.model) {
+pub async fn run(flow: &CheckedFlow, given: &Prepared, around: Around<'_>) -> Result<Report, Undriven> {
+    let options = around.options;
+    if let Err(error) = models::check(flow, &options.models, &options.prices, &*around.ports.model) {
         return Ok(Report::refused(&flow.flows[flow.root].name, error));
     }
-    let mut asked = cancel.0.subscribe();
-    let mut dispatcher = Dispatcher {
-        state: RunState::new(flow, &options.prices),
-        ports: ports.clone(),
-        workers: JoinSet::new(),
-        effects: HashMap::new(),
-        of_task: HashMap::new(),
-        journal,
-        observe,
-        report: Report::default(),
-        unwritten: Vec::new(),
-        void: HashSet::new(),
-        seq: 0,
-        began: Instant::now(),
-    };
     let start = RunStarted {
         version: journal::VERSION,
         engine: env!("CARGO_PKG_VERSION").to_owned(),
@@ -92,44 +105,35 @@ pub async fn run(
         seed: given.seed,
         jobs: options.jobs.max(1),
         models: options.models.clone(),
+        sandbox: options.sandbox.clone(),
+        bundle: Arc::clone(&flow.bundle),
     };
+    let mut dispatcher = Dispatcher::new(flow, around);
     dispatcher.note(Event::RunStarted(Box::new(start)));
-    let mut stopping = 0;
-    loop {
-        while let Some(intention) = dispatcher.state.next() {
-            dispatcher.note(intention);
-        }
-        dispatcher.commit()?;
-        if dispatcher.state.ended() {
-            break;
-        }
-        assert!(!dispatcher.workers.is_empty(), "internal error: the run has not ended, and nothing is at work");
-        tokio::select! {
-            // Cancel-safe: a change that is not seen now is seen in the next round. First, so that it is seen under load.
-            biased;
-            Ok(now) = more_than(&mut asked, stopping), if stopping < 2 => {
-                stopping = now;
-                dispatcher.note(Event::Cancelled { now: stopping >= 2 });
-            }
-            // Cancel-safe by its documentation.
-            Some(ended) = dispatcher.workers.join_next_with_id() => dispatcher.worker_ended(ended),
-        }
-        // What has ended in the meantime shares the write.
-        while let Some(ended) = dispatcher.workers.try_join_next_with_id() {
-            dispatcher.worker_ended(ended);
-        }
-    }
-    Ok(dispatcher.report)
+    dispatcher.drive().await
 }
 
-/// Waits until a run was asked to end more often than `seen`.
-async fn more_than(asked: &mut watch::Receiver<u8>, seen: u8) -> Result<u8, watch::error::RecvError> {
-    asked.wait_for(|now| *now > seen).await.map(|now| *now)
+/// Goes on with a run from its journal: what is finished is not done again, a call that was at work is lost and sent
+/// again, other works are begun anew, waits go on. `away` is how long nobody drove it, for waits of people.
+///
+/// # Errors
+/// The journal does not fit the flow, or can't be kept.
+pub async fn resume(
+    flow: &CheckedFlow,
+    records: &[Record],
+    away: Duration,
+    around: Around<'_>,
+) -> Result<Report, Undriven> {
+    let mut dispatcher = Dispatcher::new(flow, around);
+    dispatcher.restore(records, away)?;
+    dispatcher.drive().await
 }
 
 struct Dispatcher<'r, 'f> {
     state: RunState<'f>,
     ports: Ports,
+    leave: bool,
+    cancel: &'r Cancel,
     workers: JoinSet<Event>,
     effects: HashMap<Effect, AbortHandle>,
     /// What a task is; one that was dropped is not in it.
@@ -139,23 +143,142 @@ struct Dispatcher<'r, 'f> {
     report: Report,
     /// What is to be written before anything else happens outside.
     unwritten: Vec<Record>,
+    kept: Vec<(Key, Found)>,
     /// What began, or was set, and was dropped before it was written.
     void: HashSet<Effect>,
     seq: u64,
     began: Instant,
+    /// How long the run was driven for before.
+    before_ms: u64,
 }
 
-impl Dispatcher<'_, '_> {
+impl<'r, 'f> Dispatcher<'r, 'f> {
+    fn new(flow: &'f CheckedFlow, around: Around<'r>) -> Self
+    where
+        'r: 'f,
+    {
+        Self {
+            state: RunState::new(flow, &around.options.prices),
+            ports: around.ports.clone(),
+            leave: around.options.leave,
+            cancel: around.cancel,
+            workers: JoinSet::new(),
+            effects: HashMap::new(),
+            of_task: HashMap::new(),
+            journal: around.journal,
+            observe: around.observe,
+            report: Report::default(),
+            unwritten: Vec::new(),
+            kept: Vec::new(),
+            void: HashSet::new(),
+            seq: 0,
+            began: Instant::now(),
+            before_ms: 0,
+        }
+    }
+
+    /// Folds what was kept, and begins again what was at work.
+    fn restore(&mut self, records: &[Record], away: Duration) -> Result<(), Diverged> {
+        let mut ends: HashMap<Effect, u64> = HashMap::new();
+        for record in records {
+            self.state.apply(&record.event)?;
+            self.report.take_in(record);
+            match &record.event {
+                Event::TimerSet { path, after_ms, budget } => {
+                    ends.insert(effect(path.clone(), *budget), record.at_ms + after_ms);
+                }
+                Event::Asked { path, wait_ms: Some(wait), .. } => {
+                    ends.insert(Effect::Work(path.clone()), record.at_ms + wait);
+                }
+                Event::TimerFired { path, budget } => {
+                    ends.remove(&effect(path.clone(), *budget));
+                }
+                _ => {}
+            }
+        }
+        let Some(last) = records.last() else { return Err(Diverged("it is empty".to_owned())) };
+        (self.seq, self.before_ms) = (last.seq + 1, last.at_ms);
+        // A journal may end between a fact and what follows from it.
+        self.take_consequences();
+        if self.state.ended() {
+            return Ok(());
+        }
+        let away_ms = millis(away);
+        self.note(Event::Resumed { after_ms: away_ms });
+        for (path, cost) in self.state.in_doubt() {
+            self.note(Event::CallLost { path, cost });
+        }
+        let left = |effect: &Effect| ends.get(effect).map(|end| end.saturating_sub(last.at_ms));
+        for path in self.state.working_on() {
+            let left = left(&Effect::Work(path.clone())).map(|ms| Duration::from_millis(ms.saturating_sub(away_ms)));
+            self.begin(path, left);
+        }
+        for timer in self.state.timers() {
+            // One that was not written yet begins when it is.
+            match (left(&timer), timer) {
+                (None, _) => {}
+                (Some(after_ms), Effect::Work(path)) => self.set_timer(path, after_ms, false),
+                (Some(after_ms), Effect::Deadline(path)) => self.set_timer(path, after_ms, true),
+            }
+        }
+        Ok(())
+    }
+
+    /// Drives the run until it ends, or only waits for people and is left.
+    async fn drive(mut self) -> Result<Report, Undriven> {
+        let mut asked = self.cancel.0.subscribe();
+        let mut stopping = 0;
+        loop {
+            let now = *asked.borrow_and_update();
+            if now > stopping && stopping < 2 {
+                stopping = now;
+                self.note(Event::Cancelled { now: stopping >= 2 });
+            }
+            self.begin_all()?;
+            self.commit().await?;
+            if self.state.ended() {
+                break;
+            }
+            let leaves = self.leave && self.state.waits_for_people();
+            assert!(!self.workers.is_empty(), "internal error: the run has not ended, and nothing is at work");
+            tokio::select! {
+                // Cancel-safe: a change that is not seen now is seen in the next round. First, so that it is seen under load.
+                biased;
+                Ok(()) = asked.changed(), if stopping < 2 => {}
+                // Cancel-safe by its documentation.
+                Some(ended) = self.workers.join_next_with_id() => self.worker_ended(ended),
+                // An answer that is there already is looked at before the run is left.
+                () = tokio::time::sleep(LAST_LOOK), if leaves => break,
+            }
+            // What has ended in the meantime shares the write.
+            while let Some(ended) = self.workers.try_join_next_with_id() {
+                self.worker_ended(ended);
+            }
+        }
+        Ok(self.report)
+    }
+
+    /// Notes all that may begin now, or the answers of before that stand in for it.
+    fn begin_all(&mut self) -> Result<(), journal::Error> {
+        loop {
+            if let Some(Wanted { path, request, key }) = self.state.wanted()
+                && let Some(found) = self.journal.find(&path, key)?
+            {
+                self.note(Event::CacheHit { path, request, key, found });
+            } else if let Some(intention) = self.state.next() {
+                self.note(intention);
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
     /// Takes one event in, with its consequences; nothing is written yet.
     fn note(&mut self, event: Event) {
         self.state.apply(&event).expect("internal error: the dispatcher told the state what can't be");
-        let at_ms = super::ready::millis(self.began.elapsed());
-        for event in std::iter::once(event).chain(self.state.take_consequences()) {
-            let record = Record { seq: self.seq, at_ms, event };
-            self.report.take_in(&record);
-            self.unwritten.push(record);
-            self.seq += 1;
-        }
+        self.record(event);
+        self.take_consequences();
+        self.kept.append(&mut self.state.take_kept());
         for effect in self.state.take_dropped() {
             match self.effects.remove(&effect) {
                 Some(task) => {
@@ -169,17 +292,35 @@ impl Dispatcher<'_, '_> {
         }
     }
 
+    fn take_consequences(&mut self) {
+        let consequences: Vec<Event> = self.state.take_consequences().collect();
+        for event in consequences {
+            self.record(event);
+        }
+    }
+
+    fn record(&mut self, event: Event) {
+        let at_ms = self.before_ms + millis(self.began.elapsed());
+        let record = Record { seq: self.seq, at_ms, event };
+        self.report.take_in(&record);
+        self.unwritten.push(record);
+        self.seq += 1;
+    }
+
     /// Writes all that was noted, shows it, and lets begin what is now written.
-    fn commit(&mut self) -> Result<(), journal::Error> {
-        let records = std::mem::take(&mut self.unwritten);
-        self.journal.append(&records)?;
+    async fn commit(&mut self) -> Result<(), journal::Error> {
+        let (records, kept) = (std::mem::take(&mut self.unwritten), std::mem::take(&mut self.kept));
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.journal.append(Batch { records: &records, kept: &kept }).await?;
         for record in &records {
             (self.observe)(record, &self.state);
         }
         for record in records {
             match record.event {
                 Event::CallSent { path, .. } | Event::WorkStarted { path, .. } | Event::Asked { path, .. } => {
-                    self.begin(path);
+                    self.begin(path, None);
                 }
                 Event::TimerSet { path, after_ms, budget } => self.set_timer(path, after_ms, budget),
                 _ => {}
@@ -189,16 +330,20 @@ impl Dispatcher<'_, '_> {
         Ok(())
     }
 
-    /// Hands the command of a path to a worker, unless it was dropped already.
-    fn begin(&mut self, path: String) {
-        if let Some(command) = self.state.command(&path) {
+    /// Hands the command of a path to a worker, unless it was dropped already. `left` is what is left of the time that a
+    /// person has to answer, when not all of it.
+    fn begin(&mut self, path: String, left: Option<Duration>) {
+        if let Some(mut command) = self.state.command(&path) {
+            if let (Command::Ask(question), Some(left)) = (&mut command, left) {
+                Arc::make_mut(question).wait = Some(left);
+            }
             let task = self.workers.spawn(worker::attempt(self.ports.clone(), path.clone(), command));
             self.remember(Effect::Work(path), task);
         }
     }
 
     fn set_timer(&mut self, path: String, after_ms: u64, budget: bool) {
-        let effect = if budget { Effect::Deadline(path.clone()) } else { Effect::Work(path.clone()) };
+        let effect = effect(path.clone(), budget);
         if self.void.contains(&effect) {
             return;
         }
@@ -228,4 +373,9 @@ impl Dispatcher<'_, '_> {
             Err(_) => {}
         }
     }
+}
+
+/// What a timer ends: the wait for another attempt, or the time of a budget.
+fn effect(path: String, budget: bool) -> Effect {
+    if budget { Effect::Deadline(path) } else { Effect::Work(path) }
 }

@@ -49,9 +49,9 @@ mod work;
 mod worker;
 
 pub use budget::Cost;
-pub use dispatcher::{Cancel, Options, run};
+pub use dispatcher::{Around, Cancel, Options, Undriven, resume, run};
 pub use error::{ErrorName, Outcome, RunError};
 pub use models::{Models, Prices};
 pub use prepare::{Given, Prepared, prepare, prepare_params};
-pub use state::{Diverged, Effect, RunState};
+pub use state::{Diverged, Effect, RunState, Wanted};
 pub use work::Command;

@@ -2,6 +2,7 @@
 
 use super::error::ErrorName;
 use crate::check::flow::Limits;
+use crate::spec::types::Type;
 use crate::value::Value;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -151,7 +152,7 @@ pub trait Model: Send + Sync {
 }
 
 /// A program and what to run it on.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExecuteJob {
     /// `python c cpp javascript rust wasm`.
     pub language: String,
@@ -170,7 +171,7 @@ pub struct ExecuteJob {
 }
 
 /// What a program is run on.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum JobInput {
     /// Judged on `Test` values; the result is a `Trial`.
     Tests(Vec<Value>),
@@ -181,7 +182,7 @@ pub enum JobInput {
 }
 
 /// How outputs are compared.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum Compare {
     /// Whitespace apart, case counts.
     Tokens,
@@ -221,8 +222,8 @@ pub struct Question {
     pub ask: String,
     /// What is shown with it.
     pub show: Option<Value>,
-    /// The JSON Schema of the answer; text when absent.
-    pub schema: Option<Value>,
+    /// The type of the answer.
+    pub returns: Type,
     /// How long to wait.
     pub wait: Option<Duration>,
 }

@@ -4,12 +4,13 @@ use super::budget::{Afford, Cost};
 use super::error::{ErrorName, RunError};
 use super::frame::{BlockIndex, FlowFrame, Frame, FrameId, Frames, Key, Kind};
 use super::models::Prices;
+use super::ports::Request;
 use super::ready::Entry;
 use super::scope::View;
-use super::work::{Command, Stage, Step};
+use super::work::{Command, Recalled, Stage, Step, Work};
 use super::{Models, Outcome};
-use crate::check::flow::{Block, CheckedFlow};
-use crate::journal::{Event, RunStarted};
+use crate::check::flow::{Block, Cache, CheckedFlow};
+use crate::journal::{Event, Found, Key as CacheKey, RunStarted};
 use crate::template::EvalError;
 use crate::value::Value;
 use serde_json::json;
@@ -22,6 +23,8 @@ pub struct RunState<'f> {
     pub(super) models: Models,
     pub(super) prices: &'f Prices,
     pub(super) seed: u64,
+    /// What judges programs.
+    pub(super) sandbox: String,
     /// `run`, as flows read it.
     pub(super) run: Arc<Value>,
     pub(super) frames: Frames<'f>,
@@ -40,6 +43,8 @@ pub struct RunState<'f> {
     pub(super) deadlines: BTreeMap<String, FrameId>,
     consequences: VecDeque<Event>,
     dropped: Vec<Effect>,
+    /// Answers that were good, for runs to come.
+    kept: Vec<(CacheKey, Found)>,
     started: bool,
     cancelled: bool,
     ended: bool,
@@ -52,6 +57,17 @@ pub enum Effect {
     Work(String),
     /// The end of a budget of time, by what it is of.
     Deadline(String),
+}
+
+/// Something that an answer of before may stand in for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// The call or work.
+    pub path: String,
+    /// What would be sent, of a call.
+    pub request: Option<Arc<Request>>,
+    /// What the answer is found by.
+    pub key: CacheKey,
 }
 
 /// An event that does not follow from those before it: the journal is of another flow or engine, or was changed.
@@ -90,6 +106,7 @@ impl<'f> RunState<'f> {
             models: Models::default(),
             prices,
             seed: 0,
+            sandbox: String::new(),
             run: Arc::new(Value::Null),
             frames: Frames::default(),
             indexes: HashMap::new(),
@@ -101,6 +118,7 @@ impl<'f> RunState<'f> {
             deadlines: BTreeMap::new(),
             consequences: VecDeque::new(),
             dropped: Vec::new(),
+            kept: Vec::new(),
             started: false,
             cancelled: false,
             ended: false,
@@ -127,9 +145,9 @@ impl<'f> RunState<'f> {
         }
         match event {
             Event::RunStarted(start) => self.start(start),
-            Event::CallSent { path, attempt, reserved, .. } => {
+            Event::CallSent { path, reserved, .. } => {
                 let id = self.begin_head(path, event)?;
-                if *attempt == 1 {
+                if reserved.calls > 0 {
                     self.frames.work_mut(id).reserved = *reserved;
                     self.frames.each_budget(id, |budget| budget.reserved += *reserved);
                 }
@@ -140,7 +158,20 @@ impl<'f> RunState<'f> {
             Event::CallSettled { path, response, cost, .. } => {
                 let id = self.end_work(path, event)?;
                 self.pay(id, *cost);
-                self.call_answered(id, response);
+                self.call_answered(id, response, *cost);
+            }
+            Event::CallLost { path, cost } => {
+                let id = self.end_work(path, event)?;
+                self.pay(id, *cost);
+                self.queue_work(id);
+            }
+            Event::CacheHit { path, found, .. } => {
+                let id = self.take_head(path, event)?;
+                self.frames.work_mut(id).recalled = Recalled::Now;
+                match found {
+                    Found::Call { response, .. } => self.call_answered(id, response, Cost::default()),
+                    Found::Work(value) => self.work_answered(id, value),
+                }
             }
             Event::CallFailed { path, name, message, retry_after_ms }
             | Event::WorkFailed { path, name, message, retry_after_ms } => {
@@ -149,6 +180,7 @@ impl<'f> RunState<'f> {
             }
             Event::WorkDone { path, value } => {
                 let id = self.end_work(path, event)?;
+                self.keep(id, self.frames.work(id).key, Found::Work(Arc::clone(value)));
                 self.work_answered(id, value);
             }
             Event::Answered { path, answer } => {
@@ -171,6 +203,7 @@ impl<'f> RunState<'f> {
                     Fault::new(ErrorName::Budget, format!("the budget of {of} allows no more: `{what}` is spent"));
                 self.work_ended(id, Err(fault));
             }
+            Event::Resumed { .. } => {}
             Event::Cancelled { now } => self.cancel(*now),
             Event::TimerSet { .. }
             | Event::AnswerMended { .. }
@@ -195,6 +228,77 @@ impl<'f> RunState<'f> {
     /// What goes on outside and is of no use any more.
     pub fn take_dropped(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.dropped)
+    }
+
+    /// Answers that were good and that nobody took yet, each with all it hangs on.
+    pub fn take_kept(&mut self) -> Vec<(CacheKey, Found)> {
+        std::mem::take(&mut self.kept)
+    }
+
+    /// Keeps an answer for runs to come, where the flow lets it.
+    pub(super) fn keep(&mut self, id: FrameId, key: CacheKey, found: Found) {
+        if self.cache_of(id) != Cache::Off {
+            self.kept.push((key, found));
+        }
+    }
+
+    /// What holds of answers of before at a frame: what the nearest node around it says.
+    fn cache_of(&self, id: FrameId) -> Cache {
+        let said = self.frames.around(id).find_map(|(_, frame)| match &frame.kind {
+            Kind::Node(node) => node.node.cache,
+            Kind::Flow(_) | Kind::Block(_) | Kind::Item(_) | Kind::Samples(_) | Kind::Work(_) => None,
+        });
+        said.unwrap_or_default()
+    }
+
+    /// What would be begun now, if an answer of before may stand in for it.
+    pub fn wanted(&self) -> Option<Wanted> {
+        if self.ended || self.cancelled || !self.due.is_empty() || self.busy >= self.jobs {
+            return None;
+        }
+        let Some((_, Entry::Send(id))) = self.queue.first_key_value() else { return None };
+        let work = self.frames.work(*id);
+        let may = work.recalled == Recalled::Never && !matches!(work.step, Step::Ask(_));
+        let request = match &work.step {
+            Step::Call(call) => Some(Arc::clone(&call.request)),
+            Step::Execute(_) | Step::Rule(_) | Step::Embed(_) | Step::Ask(_) => None,
+        };
+        (may && self.cache_of(*id) == Cache::Auto).then(|| Wanted { path: self.site(*id), request, key: work.key })
+    }
+
+    /// The calls whose answers nobody would hear of if the process ended now, each with the most that it may cost.
+    pub fn in_doubt(&self) -> Vec<(String, Cost)> {
+        let calls = self.at_work.iter().filter_map(|(path, id)| match &self.frames.work(*id) {
+            Work { step: Step::Call(call), stage: Stage::Running, reserved, .. } => {
+                let worst = if reserved.tokens() > 0 { *reserved } else { call.worst_cost() };
+                Some((path.clone(), worst))
+            }
+            _ => None,
+        });
+        calls.collect()
+    }
+
+    /// What is at work but for calls.
+    pub fn working_on(&self) -> Vec<String> {
+        let works = self.at_work.iter().filter(|(_, id)| {
+            let work = self.frames.work(**id);
+            work.stage == Stage::Running && !matches!(work.step, Step::Call(_))
+        });
+        works.map(|(path, _)| path.clone()).collect()
+    }
+
+    /// What waits for a time, by what it waits for.
+    pub fn timers(&self) -> Vec<Effect> {
+        let waits = self.at_work.iter().filter(|(_, id)| self.frames.work(**id).stage == Stage::Waiting);
+        let waits = waits.map(|(path, _)| Effect::Work(path.clone()));
+        waits.chain(self.deadlines.keys().map(|scope| Effect::Deadline(scope.clone()))).collect()
+    }
+
+    /// Whether all that is at work waits for people.
+    pub fn waits_for_people(&self) -> bool {
+        !self.ended
+            && !self.at_work.is_empty()
+            && self.at_work.values().all(|id| matches!(self.frames.work(*id).step, Step::Ask(_)))
     }
 
     /// Whether the run has ended.
@@ -239,10 +343,11 @@ impl<'f> RunState<'f> {
         };
         match &work.step {
             Step::Call(call) => {
-                let request = Arc::clone(&call.request);
+                let (request, key) = (Arc::clone(&call.request), work.key);
+                let attempt = work.attempt;
                 // An attempt is no call, and what the call reserved stands.
-                if work.attempt > 1 {
-                    return Some(Event::CallSent { path, attempt: work.attempt, request, reserved: Cost::default() });
+                if work.reserved.calls > 0 {
+                    return Some(Event::CallSent { path, attempt, request, reserved: Cost::default(), key });
                 }
                 // Tokens are estimated for those who count them.
                 let reserved =
@@ -255,14 +360,19 @@ impl<'f> RunState<'f> {
                         Afford::Never(what) => return refused(&budget.scope, what),
                     }
                 }
-                (!later).then(|| Event::CallSent { path: path.clone(), attempt: 1, request, reserved })
+                (!later).then(|| Event::CallSent { path: path.clone(), attempt, request, reserved, key })
             }
             Step::Ask(_) | Step::Embed(_) | Step::Rule(_) | Step::Execute(_) => {
                 let expired = self.frames.budgets(id).find(|budget| budget.expired);
                 match (&work.step, expired) {
                     (Step::Ask(_) | Step::Embed(_), Some(budget)) => refused(&budget.scope, "time"),
-                    (Step::Ask(question), None) => Some(Event::Asked { path, question: question.ask.clone() }),
-                    (step, _) => Some(Event::WorkStarted { path, work: step.kind(), attempt: work.attempt }),
+                    (Step::Ask(question), None) => {
+                        let wait_ms = question.wait.map(super::ready::millis);
+                        Some(Event::Asked { path, question: question.ask.clone(), wait_ms })
+                    }
+                    (step, _) => {
+                        Some(Event::WorkStarted { path, work: step.kind(), attempt: work.attempt, key: work.key })
+                    }
                 }
             }
         }
@@ -273,6 +383,7 @@ impl<'f> RunState<'f> {
         self.jobs = start.jobs.max(1);
         self.models = start.models.clone();
         self.seed = start.seed;
+        self.sandbox.clone_from(&start.sandbox);
         self.run = Arc::new(json!({ "seed": start.seed }));
         let (inputs, params) = (Arc::clone(&start.inputs), Arc::clone(&start.params));
         self.begin_flow(None, Key::new(), String::new(), self.flow.root, inputs, params);
@@ -285,7 +396,7 @@ impl<'f> RunState<'f> {
             Some((_, Entry::Send(id))) => Some(*id),
             Some((_, Entry::Node { .. } | Entry::Next(_))) | None => None,
         });
-        let refused = again.is_some() && matches!(event, Event::BudgetExhausted { .. });
+        let refused = again.is_some() && matches!(event, Event::BudgetExhausted { .. } | Event::CacheHit { .. });
         match head {
             Some(id) if self.site(id) == path && fits(event, &self.frames.work(id).step) && !refused => {
                 if again.is_some() {
@@ -531,17 +642,26 @@ fn fits(event: &Event, step: &Step<'_>) -> bool {
             Event::CallSent { .. }
                 | Event::CallSettled { .. }
                 | Event::CallFailed { .. }
+                | Event::CallLost { .. }
+                | Event::CacheHit { found: Found::Call { .. }, .. }
                 | Event::BudgetExhausted { .. }
                 | Event::TimerFired { .. }
         ),
         Step::Rule(_) | Step::Execute(_) => {
-            matches!(event, Event::WorkStarted { .. } | Event::WorkDone { .. } | Event::WorkFailed { .. })
+            matches!(
+                event,
+                Event::WorkStarted { .. }
+                    | Event::WorkDone { .. }
+                    | Event::WorkFailed { .. }
+                    | Event::CacheHit { found: Found::Work(_), .. }
+            )
         }
         Step::Embed(_) => matches!(
             event,
             Event::WorkStarted { .. }
                 | Event::WorkDone { .. }
                 | Event::WorkFailed { .. }
+                | Event::CacheHit { found: Found::Work(_), .. }
                 | Event::BudgetExhausted { .. }
                 | Event::TimerFired { .. }
         ),

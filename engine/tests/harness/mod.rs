@@ -9,4 +9,4 @@ mod world;
 pub(crate) use bounds::{bound_of, numbers};
 pub(crate) use flows::{Disk, check_file, check_vector, expected, found, here, listing, misfound};
 pub(crate) use vectors::{Vector, differences, given, prepared, vectors};
-pub(crate) use world::{Kept, Ran, jobs, paused, play_given, record};
+pub(crate) use world::{Kept, Ran, drive, go_on, jobs, paused, play_given, record};

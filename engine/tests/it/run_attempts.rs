@@ -1,6 +1,6 @@
 //! Attempts, waits, limits and ends of a run, against a clock that jumps over every wait.
 
-use crate::harness::{Kept, Ran, jobs, paused};
+use crate::harness::{Kept, Ran, drive, jobs, paused};
 use crate::world::{flow, flow_with, play, ports, scripted};
 use flow_engine::check::flow::{CheckedFlow, Price};
 use flow_engine::journal::Event;
@@ -8,7 +8,7 @@ use flow_engine::model::scripted::ScriptedPeople;
 use flow_engine::run::ports::{
     CallError, CallSite, Embedder, Model, People, Ports, Question, Request, Response, Usage,
 };
-use flow_engine::run::{Cancel, ErrorName, Given, Models, Options, Prepared, prepare, run};
+use flow_engine::run::{Cancel, ErrorName, Given, Models, Options, Prepared, prepare};
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -75,7 +75,7 @@ fn cancelled(flow: &CheckedFlow, ports: &Ports, after_s: &[u64]) -> Ran {
                 cancel.ask();
             });
         }
-        run(flow, &given, ports, &jobs(2), &cancel, &mut journal, &mut |_, _| {}).await
+        drive(flow, &given, ports, &jobs(2), &cancel, &mut journal, &mut |_, _| {}).await
     });
     journal.ran(report)
 }

@@ -125,7 +125,7 @@ fn a_journal_of_another_flow_is_refused() {
 }
 
 /// Answers by chance that hangs on the seed and the call alone: good, bad, cut off, late, or not at all.
-struct Chance(u64);
+pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {
     fn of(&self, what: &str, site: &CallSite, below: u64) -> u64 {
@@ -164,7 +164,7 @@ impl Model for Chance {
 }
 
 /// Flows that hold everything that can go wrong at once.
-const FLOWS: [&str; 3] = [
+pub(crate) const FLOWS: [&str; 3] = [
     r#"
 flow: t
 models: { m: { use: [a/one, b/two] } }

@@ -231,14 +231,16 @@ async fn a_server_that_does_not_stream_is_understood() {
     assert_eq!(response.usage, Some(Usage { prompt_tokens: 3, completion_tokens: 2 }));
 
     let text = |text: &str| json!({ "type": "text", "text": text });
-    let whole = json!({
-        "type": "message", "model": "m-1", "stop_reason": "end_turn",
-        "content": [{ "type": "thinking", "thinking": "hm" }, text("hel"), text("lo")],
-        "usage": { "input_tokens": 3, "output_tokens": 2 },
-    });
-    let server = always(ResponseTemplate::new(200).set_body_json(whole)).await;
-    let response = answer(&anthropic(&server.uri()), "hi").await;
-    assert_eq!((response.text.as_str(), response.truncated), ("hello", false));
+    for (reason, truncated) in [("end_turn", false), ("max_tokens", true)] {
+        let whole = json!({
+            "type": "message", "model": "m-1", "stop_reason": reason,
+            "content": [{ "type": "thinking", "thinking": "hm" }, text("hel"), text("lo")],
+            "usage": { "input_tokens": 3, "output_tokens": 2 },
+        });
+        let server = always(ResponseTemplate::new(200).set_body_json(whole)).await;
+        let response = answer(&anthropic(&server.uri()), "hi").await;
+        assert_eq!((response.text.as_str(), response.truncated), ("hello", truncated));
+    }
 }
 
 #[tokio::test]

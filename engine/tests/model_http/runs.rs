@@ -3,13 +3,13 @@
 use super::{always, openai, openai_stream, request, stream};
 use flow_engine::check::check;
 use flow_engine::check::flow::{CheckedFlow, Price};
-use flow_engine::journal::{Event, Memory};
+use flow_engine::journal::{Event, Memory, Record};
 use flow_engine::model::cassette::Recorder;
 use flow_engine::model::scripted::{HashingEmbedder, ScriptedPeople};
 use flow_engine::model::{HttpModel, Limited, known_prices};
 use flow_engine::report::Report;
 use flow_engine::run::ports::{CallError, CallSite, ExecuteJob, Executor, Model, Ports, Request, Response, Usage};
-use flow_engine::run::{Cancel, Given, Options, prepare, run};
+use flow_engine::run::{Around, Cancel, Given, Options, RunState, prepare, run};
 use flow_engine::spec;
 use flow_engine::spec::config::RateLimits;
 use flow_engine::value::Value;
@@ -52,8 +52,10 @@ pub(super) async fn play(
     };
     let inputs = input.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let given = prepare(flow, &Given { inputs, ..Given::default() }).expect("the inputs fit");
-    let mut journal = Memory::default();
-    let report = run(flow, &given, &ports, options, &Cancel::default(), &mut journal, &mut |_, _| {}).await;
+    let (mut journal, cancel) = (Memory::default(), Cancel::default());
+    let observe = &mut |_: &Record, _: &RunState<'_>| {};
+    let around = Around { ports: &ports, options, cancel: &cancel, journal: &mut journal, observe };
+    let report = run(flow, &given, around).await;
     let events = journal.records().iter().map(|record| record.event.clone()).collect();
     (report.expect("memory does not fail"), events)
 }

@@ -1,9 +1,11 @@
 //! One file a command: what it does, between what the command line took and what `render` prints.
 
 mod check;
+mod drive;
 mod explain;
 mod judge;
 mod plan;
+mod resume;
 mod run;
 mod schema;
 mod toolchain;
@@ -18,6 +20,9 @@ use std::process::ExitCode;
 pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Resume(args) => resume::resume(&args),
+        Command::Answer(args) => resume::answer(&args),
+        Command::Cancel(args) => resume::cancel(&args),
         Command::Check(args) => check::check(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Schema(args) => Ok(schema::schema(&args)),

@@ -1,29 +1,25 @@
 //! `flowctl run`.
 
-use crate::cli::{Format, RunArgs};
-use crate::failure::{Failure, Kind};
+use super::drive::{Drive, From, Shown, bound_of, end};
+use crate::cli::RunArgs;
+use crate::failure::Failure;
 use crate::input::{self, Given as Written};
-use crate::render::{self, Progress};
-use crate::wire::{self, Answers};
+use crate::render;
+use crate::wire::{self, Answers, Wanted};
 use flow_engine::check::CheckedFlow;
-use flow_engine::journal::Memory;
-use flow_engine::plan::bound::{Bound, Known, bound};
+use flow_engine::journal::{Durability, Reuse};
 use flow_engine::report::Report;
-use flow_engine::run::{self, Cancel, ErrorName, Given, Options, Outcome, Prepared, RunError};
+use flow_engine::run::{self, Cancel, ErrorName, Given, RunError};
 use flow_engine::spec::types::Field;
 use flow_engine::value::Value;
-use serde_json::{Map, json};
+use serde_json::Map;
 use std::process::ExitCode;
-
-/// Calls and programs at work at once, unless told otherwise: enough for the fan-outs of the shipped flows, few enough for
-/// a provider's first tier.
-const JOBS: usize = 16;
 
 /// Runs a flow.
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let config = wire::config()?;
     let flow = super::check::open(&args.flow)?;
-    if let Some(output) = &args.output
+    if let Some(output) = &args.ending.output
         && flow.flows[flow.root].outputs.iter().all(|(name, _)| name != output)
     {
         let known: Vec<&str> = flow.flows[flow.root].outputs.iter().map(|(n, _)| n.as_str()).collect();
@@ -35,32 +31,33 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     if let (Some(cassette), true) = (&replay, args.models.is_empty()) {
         models.every = cassette.only_model().map(str::to_owned);
     }
-    let options =
-        Options { jobs: args.jobs.or(config.defaults.jobs).unwrap_or(JOBS), models, prices: wire::prices(&config) };
-    let prepared = given(&flow, &args.given, args.seed)?.and_then(|given| run::prepare(&flow, &given));
-    let prepared = match prepared {
+    let shown = Shown::of(&args.ending);
+    let refused = |error| Ok(end(shown, None, &flow, &Report::refused(&flow.flows[flow.root].name, error), None));
+    let prepared = match given(&flow, &args.given, args.seed)?.and_then(|given| run::prepare(&flow, &given)) {
         Ok(prepared) => prepared,
-        Err(error) => return Ok(end(args, &flow, &Report::refused(&flow.flows[flow.root].name, error), None)),
+        Err(error) => return refused(error),
     };
-    let bounds = bound_of(&flow, &prepared);
-    let (ports, answers) = wire::ports(&config, &flow, args.record.is_some(), replay, args.offline);
-    let cancel = Cancel::default();
-    let mut progress = Progress::new(bounds.most.as_ref().and_then(|most| most.number()));
-    let mut journal = Memory::default();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::environment(format!("can't start: {e}")))?;
-    let report = runtime.block_on(async {
-        tokio::spawn(stop_on_signal(cancel.clone()));
-        run::run(&flow, &prepared, &ports, &options, &cancel, &mut journal, &mut |record, _| progress.show(record))
-            .await
-    });
-    // A guest that was told to stop does so within a tick; nothing else is waited for.
-    runtime.shutdown_background();
-    progress.end();
-    let report = report.map_err(|e| Failure::environment(e.to_string()))?;
+    // A recording is of all calls and answers all of them; what was answered before is no part of it.
+    let (answers, reuse, durability) = match (replay, &args.record) {
+        (Some(cassette), _) => (Wanted::Replayed(cassette), Reuse::Nothing, Durability::Normal),
+        (None, Some(_)) => (Wanted::Recorded, Reuse::Nothing, args.ending.durability.into()),
+        (None, None) if args.no_cache => (Wanted::Given, Reuse::Nothing, args.ending.durability.into()),
+        (None, None) => (Wanted::Given, Reuse::Cache, args.ending.durability.into()),
+    };
+    let bounds = bound_of(&flow, &prepared.inputs, &prepared.params);
+    let store = wire::store(durability)?;
+    let stored = store.begin(reuse, None).map_err(|error| wire::told(&error))?;
+    let id = stored.id().to_owned();
+    let drive = Drive {
+        config: &config,
+        flow: &flow,
+        models,
+        jobs: args.jobs,
+        offline: args.ending.offline,
+        bounds: bounds.clone(),
+        cancel: Cancel::default(),
+    };
+    let (report, answers) = drive.stored(&store, stored, answers, From::Start(&prepared))?;
     match (&answers, &args.record) {
         (Answers::Recorded(recorder), Some(path)) => wire::write_whole(path, &recorder.cassette().to_text())?,
         (Answers::Replayed(replay), _) => {
@@ -70,14 +67,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         }
         (Answers::Providers | Answers::Recorded(_), _) => {}
     }
-    Ok(end(args, &flow, &report, Some(&bounds)))
-}
-
-/// The bound of calls, for these inputs and params.
-pub(crate) fn bound_of(flow: &CheckedFlow, prepared: &Prepared) -> Bound {
-    let none = Map::new();
-    let params = prepared.params.as_object().unwrap_or(&none);
-    bound(flow, Known { inputs: prepared.inputs.as_object(), params })
+    Ok(end(shown, Some(&id), &flow, &report, Some(&bounds)))
 }
 
 /// What the command line gives for inputs and params, read by their types.
@@ -113,64 +103,4 @@ pub(crate) fn given(
         return Ok(Ok(given));
     }
     Ok(Err(RunError { name: ErrorName::BadInput, message: wrong.join("; "), at: String::new() }))
-}
-
-/// Ctrl-C once ends the run in order; twice, at once; a third time, without asking.
-async fn stop_on_signal(cancel: Cancel) {
-    for said in ["stopping: attempts at work may end; again to drop them", "stopping now"] {
-        if tokio::signal::ctrl_c().await.is_err() {
-            return;
-        }
-        render::note(said);
-        cancel.ask();
-    }
-    if tokio::signal::ctrl_c().await.is_ok() {
-        std::process::exit(i32::from(Kind::Cancelled.code()));
-    }
-}
-
-fn end(args: &RunArgs, flow: &CheckedFlow, report: &Report, bounds: Option<&Bound>) -> ExitCode {
-    let kind = match report.outcome {
-        Some(Outcome::Accepted) => None,
-        Some(Outcome::NotAccepted) => Some(Kind::Ended),
-        Some(Outcome::Budget) => Some(Kind::Budget),
-        Some(Outcome::Cancelled) => Some(Kind::Cancelled),
-        Some(Outcome::Failed) | None => Some(report.error.as_ref().map_or(Kind::Ended, |e| Kind::of(e.name))),
-    };
-    let exit = kind.map_or(0, Kind::code);
-    match (&args.output, args.format) {
-        (Some(name), _) => {
-            let value = report.outputs.as_ref().and_then(|o| o.get(name)).unwrap_or(&Value::Null);
-            match value {
-                Value::String(text) if text.ends_with('\n') => render::out_raw(text),
-                Value::String(text) => render::out_raw(&format!("{text}\n")),
-                Value::Null => {}
-                other => render::out_raw(&format!("{other:#}\n")),
-            }
-            render::note(render::summary(report));
-        }
-        (None, Format::Json) => render::out(json_of(flow, report, bounds, exit)),
-        (None, Format::Human) => {
-            render::note(render::summary(report));
-            if let Some(outputs) = &report.outputs {
-                render::out_raw(&serde_yaml::to_string(&**outputs).expect("internal error: outputs are plain data"));
-            }
-        }
-    }
-    ExitCode::from(exit)
-}
-
-fn json_of(flow: &CheckedFlow, report: &Report, bounds: Option<&Bound>, exit: u8) -> Value {
-    let calls = bounds.map(|b| json!({ "min": b.fewest.number(), "max": b.most.as_ref().and_then(|m| m.number()) }));
-    json!({
-        "run": null,
-        "flow": flow.flows[flow.root].name,
-        "outcome": report.outcome,
-        "exit": exit,
-        "error": report.error,
-        "outputs": report.outputs,
-        "spend": report.spend,
-        "bounds": { "calls": calls },
-        "nodes": report.nodes,
-    })
 }

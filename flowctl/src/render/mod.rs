@@ -8,7 +8,7 @@ mod verdicts;
 
 pub(crate) use diagnostics::{findings_human, findings_json};
 pub(crate) use progress::Progress;
-pub(crate) use summary::summary;
+pub(crate) use summary::{question, summary};
 pub(crate) use toolchain::setting_up;
 pub(crate) use verdicts::{judged, verdicts_human};
 

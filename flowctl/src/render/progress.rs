@@ -42,10 +42,8 @@ impl Progress {
     /// Takes in one event.
     pub(crate) fn show(&mut self, record: &Record) {
         match &record.event {
-            Event::CallSent { path, attempt, request, .. } => {
-                if *attempt == 1 {
-                    self.calls += 1;
-                }
+            Event::CallSent { path, attempt, request, reserved, .. } => {
+                self.calls += reserved.calls;
                 let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
                 self.begin(path, &format!("{path} asks {}{again}", request.model));
             }
@@ -58,12 +56,16 @@ impl Progress {
             Event::CallFailed { path, name, message, .. } => {
                 self.finish(path, record.at_ms, &format!("{name}: {message}"));
             }
+            Event::CallLost { path, .. } => {
+                self.line(record.at_ms, &format!("{path}: its answer was lost with the process; it is sent again"));
+            }
+            Event::CacheHit { path, .. } => self.line(record.at_ms, &format!("{path}: from the cache")),
             Event::WorkStarted { path, .. } => self.begin(path, &format!("{path} runs")),
             Event::WorkDone { path, value } => self.finish(path, record.at_ms, &verdict(value)),
             Event::WorkFailed { path, name, message, .. } => {
                 self.finish(path, record.at_ms, &format!("{name}: {message}"));
             }
-            Event::Asked { path, question } => self.begin(path, &format!("{path} waits for a person: {question}")),
+            Event::Asked { path, question, .. } => self.begin(path, &format!("{path} waits for a person: {question}")),
             Event::Answered { path, .. } => self.finish(path, record.at_ms, "answered"),
             Event::TimerSet { path, after_ms, budget: false } => {
                 self.line(record.at_ms, &format!("{path}: tried again in {:.1} s", seconds(*after_ms)));
@@ -90,6 +92,7 @@ impl Progress {
                 self.line(record.at_ms, &format!("{path} is done without ({}: {})", error.name, error.message));
             }
             Event::RunStarted(_)
+            | Event::Resumed { .. }
             | Event::TimerSet { budget: true, .. }
             | Event::TimerFired { .. }
             | Event::Cancelled { .. }

@@ -1,8 +1,12 @@
 //! The composition root: ports from flags, environment and `flowctl.yaml`.
 
 mod executor;
+mod people;
+mod store;
 
 pub(crate) use executor::{Judge, cache_folder};
+pub(crate) use people::{Desk, LISTEN, attached, read as read_answer};
+pub(crate) use store::{store, told};
 
 use crate::failure::Failure;
 use crate::files::reason;
@@ -14,14 +18,14 @@ use flow_engine::model::cassette::{Cassette, Recorder, Replay};
 use flow_engine::model::{HttpModel, KNOWN, Kind, Limited, Provider, SchemaSupport, Timeouts, known_prices};
 use flow_engine::run::Models;
 use flow_engine::run::Prices;
-use flow_engine::run::ports::{Model, People, Ports, Question};
+use flow_engine::run::ports::{Model, People, Ports};
 use flow_engine::source::Sources;
 use flow_engine::spec::config::{Config, ProviderKind};
-use flow_engine::value::Value;
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// What judges programs, by a name that changes when its verdicts may.
+pub(crate) const SANDBOX: &str = concat!("flow-sandbox ", env!("CARGO_PKG_VERSION"));
 
 /// The name of the configuration file.
 const CONFIG: &str = "flowctl.yaml";
@@ -45,6 +49,16 @@ pub(crate) fn config() -> Result<Config, Failure> {
     })
 }
 
+/// Where answers are to come from.
+pub(crate) enum Wanted {
+    /// The providers.
+    Given,
+    /// The providers, and they are written down.
+    Recorded,
+    /// A recording.
+    Replayed(Cassette),
+}
+
 /// Where answers come from.
 pub(crate) enum Answers {
     /// The providers.
@@ -59,30 +73,25 @@ pub(crate) enum Answers {
 pub(crate) fn ports(
     config: &Config,
     flow: &CheckedFlow,
-    record: bool,
-    replay: Option<Cassette>,
+    answers: Wanted,
+    people: Arc<dyn People>,
     offline: bool,
 ) -> (Ports, Answers) {
     let http = Arc::new(Limited::new(Arc::new(HttpModel::new(providers(config))), config.limits.clone()));
     let name = flow.flows[flow.root].name.clone();
-    let (model, answers): (Arc<dyn Model>, Answers) = match replay {
-        Some(cassette) => {
+    let (model, answers): (Arc<dyn Model>, Answers) = match answers {
+        Wanted::Replayed(cassette) => {
             let replay = Arc::new(Replay::new(cassette));
             (replay.clone(), Answers::Replayed(replay))
         }
-        None if record => {
+        Wanted::Recorded => {
             let recorder = Arc::new(Recorder::new(http.clone(), name));
             (recorder.clone(), Answers::Recorded(recorder))
         }
-        None => (http.clone(), Answers::Providers),
+        Wanted::Given => (http.clone(), Answers::Providers),
     };
-    let ports = Ports {
-        model,
-        executor: Arc::new(Judge::new(offline, render::setting_up)),
-        people: Arc::new(Nobody),
-        embedder: http,
-    };
-    (ports, answers)
+    let executor = Arc::new(Judge::new(offline, render::setting_up));
+    (Ports { model, executor, people, embedder: http }, answers)
 }
 
 /// Reads a recording.
@@ -174,16 +183,6 @@ pub(crate) fn prices(config: &Config) -> Prices {
         .into_iter()
         .map(|(name, price)| (name, Price { input: price.input, output: price.output }))
         .collect()
-}
-
-/// People can't be asked yet: a run would have to leave memory while it waits.
-struct Nobody;
-
-impl People for Nobody {
-    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<Option<Value>, String>> {
-        let path = question.path.clone();
-        async move { Err(format!("`{path}` asks a person, and flowctl can't do that yet")) }.boxed()
-    }
 }
 
 /// Writes a file beside its place and moves it there, so that no half of it is ever seen.

@@ -14,7 +14,9 @@ fn block(heading: &str, language: &str) -> String {
 
 #[test]
 fn help_says_what_there_is() {
-    trycmd::TestCases::new().case("tests/cli/cmd/*.trycmd");
+    trycmd::TestCases::new()
+        .env("FLOWCTL_RUNS", concat!(env!("CARGO_TARGET_TMPDIR"), "/runs/trycmd"))
+        .case("tests/cli/cmd/*.trycmd");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod bad_input;
 mod commands;
 mod examples;
+mod limits;
 mod secrets;
 
 use serde_json::Value;
@@ -10,6 +11,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The project's folder: flows, examples and README are there.
 pub(crate) fn root() -> PathBuf {
@@ -20,6 +22,10 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn flowctl() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flowctl"));
     command.current_dir(root());
+    // Runs of tests are nobody's, and answers of one are not taken by another.
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let nth = COUNT.fetch_add(1, Ordering::Relaxed);
+    command.env("FLOWCTL_RUNS", format!("{}/runs/{}-{nth}", env!("CARGO_TARGET_TMPDIR"), std::process::id()));
     for (name, _) in std::env::vars() {
         if name.ends_with("_API_KEY") || name.ends_with("_BASE_URL") {
             command.env_remove(name);

@@ -19,7 +19,7 @@ pub(super) fn question(human: &Human, path: &str, scope: &dyn Scope) -> Result<Q
         path: path.to_owned(),
         ask: human.ask.render(scope)?,
         show: human.show.as_ref().map(|show| value(show, scope)).transpose()?.map(Arc::unwrap_or_clone),
-        schema: human.returns.as_ref().map(Type::json_schema),
+        returns: human.returns.clone().unwrap_or(Type::Text(Default::default())),
         wait: human.wait,
     })
 }

@@ -4,6 +4,7 @@
 mod embed;
 mod execute;
 mod human;
+mod key;
 mod prompt;
 pub(super) mod rules;
 
@@ -16,7 +17,7 @@ use super::ready::Entry;
 use super::scope;
 use super::state::{Fault, RunState};
 use crate::check::flow::{Node, Price, Retry, Verb};
-use crate::journal::WorkKind;
+use crate::journal::{self, WorkKind};
 use crate::value::Value;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -77,7 +78,21 @@ pub(super) struct Work<'f> {
     pub(super) attempt: u32,
     /// What its call may still cost.
     pub(super) reserved: Cost,
+    /// What the answer to the step is found again by.
+    pub(super) key: journal::Key,
+    pub(super) recalled: Recalled,
     rules: Option<rules::Trying<'f>>,
+}
+
+/// Whether an answer of before stood in for the step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Recalled {
+    /// None was looked at.
+    Never,
+    /// It did.
+    Now,
+    /// One did, and is not good any more.
+    Refused,
 }
 
 /// What a work is for.
@@ -233,6 +248,8 @@ impl<'f> RunState<'f> {
             stage: Stage::Queued,
             attempt: 1,
             reserved: Cost::default(),
+            key: journal::Key::default(),
+            recalled: Recalled::Never,
             rules: None,
         };
         let id = self.frames.add(Frame { parent: Some(parent), key, path, kind: Kind::Work(Box::new(work)) });
@@ -248,6 +265,8 @@ impl<'f> RunState<'f> {
 
     /// Queues the step of a work.
     pub(super) fn queue_work(&mut self, id: FrameId) {
+        let key = self.key_of(id);
+        self.frames.work_mut(id).key = key;
         self.queue.insert(self.frames.get(id).key.clone(), Entry::Send(id));
     }
 
@@ -256,6 +275,7 @@ impl<'f> RunState<'f> {
         let work = self.frames.work_mut(id);
         work.step = step;
         work.attempt = 1;
+        work.recalled = Recalled::Never;
         self.queue_work(id);
     }
 
@@ -289,11 +309,11 @@ impl<'f> RunState<'f> {
     }
 
     /// A model answered.
-    pub(super) fn call_answered(&mut self, id: FrameId, response: &Response) {
+    pub(super) fn call_answered(&mut self, id: FrameId, response: &Arc<Response>, cost: Cost) {
         let work = self.frames.work(id);
         match (&work.rules, &work.job) {
-            (Some(_), _) => self.judge_answered(id, response),
-            (None, Job::Prompt(_)) => self.prompt_answered(id, response),
+            (Some(_), _) => self.judge_answered(id, response, cost),
+            (None, Job::Prompt(_)) => self.prompt_answered(id, response, cost),
             (None, Job::Validate | Job::Check | Job::Execute | Job::Embed(_) | Job::Human(_)) => {
                 unreachable!("internal error: only prompts and judges call")
             }

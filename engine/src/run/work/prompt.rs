@@ -1,10 +1,10 @@
 //! `prompt`: the conversation that is sent, what an answer means, and who is asked next when it is not good.
 
-use super::{Call, Job, Step, rules};
+use super::{Call, Job, Recalled, Step, rules};
 use crate::answer::{self, Answer, Shape};
 use crate::check::flow::{Format, Node, Prompt, Settings, Val};
-use crate::journal::Event;
-use crate::run::budget::{ASSUMED_MAX_TOKENS, Budget};
+use crate::journal::{self, Event, Found};
+use crate::run::budget::{ASSUMED_MAX_TOKENS, Budget, Cost};
 use crate::run::error::ErrorName;
 use crate::run::frame::{Exchange, Frame, FrameId, Key, Kind, SamplesFrame, below};
 use crate::run::models::Resolved;
@@ -24,7 +24,7 @@ pub(super) struct PromptJob<'f> {
     /// What all samples of the node share.
     common: Arc<Common<'f>>,
     /// Which sample, from 0; none when the node wants one answer.
-    sample: Option<usize>,
+    pub(super) sample: Option<usize>,
     /// Which model is asked.
     model: usize,
     /// Which re-ask, from 1; 0 is the first question.
@@ -32,7 +32,21 @@ pub(super) struct PromptJob<'f> {
     /// The answers of this model that were sent back, each with the reasons.
     turns: Vec<Message>,
     /// The answer that is being checked.
-    answer: String,
+    answered: Option<Answered>,
+    /// What the answer to the first question to this model is found again by.
+    first: journal::Key,
+    /// What this model cost so far.
+    spent: Cost,
+}
+
+/// An answer of a model.
+#[derive(Clone)]
+struct Answered {
+    response: Arc<Response>,
+    cost: Cost,
+    key: journal::Key,
+    /// Whether it is one of before.
+    recalled: bool,
 }
 
 struct Common<'f> {
@@ -76,8 +90,17 @@ impl<'f> RunState<'f> {
             ..common(prompt, history, &inner)?
         });
         let samples = prompt.samples.as_ref().map(|val| count("prompt.samples", val, &inner)).transpose()?;
-        let job =
-            PromptJob { prompt, common, sample: None, model: 0, ask: 0, turns: Vec::new(), answer: String::new() };
+        let job = PromptJob {
+            prompt,
+            common,
+            sample: None,
+            model: 0,
+            ask: 0,
+            turns: Vec::new(),
+            answered: None,
+            first: journal::Key::default(),
+            spent: Cost::default(),
+        };
         let Some(samples) = samples else {
             self.begin_answer(unit, key, node, scope, locals, job);
             return Ok(());
@@ -162,12 +185,18 @@ impl<'f> RunState<'f> {
     }
 
     /// A model answered.
-    pub(super) fn prompt_answered(&mut self, id: FrameId, response: &Response) {
+    pub(super) fn prompt_answered(&mut self, id: FrameId, response: &Arc<Response>, cost: Cost) {
         if response.truncated {
             return self.model_failed(id, Fault::new(ErrorName::Truncated, "the answer was cut off"));
         }
+        let work = self.frames.work(id);
+        let (key, recalled) = (work.key, work.recalled == Recalled::Now);
         let job = self.job(id);
-        job.answer.clone_from(&response.text);
+        if job.ask == 0 {
+            job.first = key;
+        }
+        job.spent += cost;
+        job.answered = Some(Answered { response: Arc::clone(response), cost, key, recalled });
         let read = match &job.common.returns {
             None => Ok(Answer { value: Value::String(response.text.clone()), repairs: Vec::new() }),
             Some(returns) => answer::read(&response.text, returns),
@@ -191,10 +220,21 @@ impl<'f> RunState<'f> {
         }
         let path = self.frames.get(id).path.clone();
         let job = self.job(id);
+        let (first, spent) = (job.first, job.spent);
+        let answered = job.answered.take().expect("internal error: what is checked is an answer");
         if let Some(thread) = &job.prompt.thread {
-            let exchange = Exchange { path, user: job.common.user.clone(), answer: std::mem::take(&mut job.answer) };
+            let answer = answered.response.text.clone();
+            let exchange = Exchange { path, user: job.common.user.clone(), answer };
             let flow = self.frames.flow_of(id);
             self.frames.flow_mut(flow).threads.entry(thread).or_default().push(exchange);
+        }
+        if !answered.recalled {
+            let Answered { response, cost, key, .. } = answered;
+            // A run to come that asks the first question is given what the last one came to.
+            if first != key {
+                self.keep(id, first, Found::Call { response: Arc::clone(&response), cost: spent });
+            }
+            self.keep(id, key, Found::Call { response, cost });
         }
         self.work_ended(id, Ok(Arc::clone(it)));
     }
@@ -202,13 +242,19 @@ impl<'f> RunState<'f> {
     /// Sends an answer back with the reasons, while that is allowed.
     fn ask_again(&mut self, id: FrameId, name: ErrorName, reasons: Vec<String>) {
         let job = self.job(id);
+        let answered = job.answered.take().expect("internal error: what is sent back is an answer");
+        if answered.recalled {
+            // What is not good any more is no answer: the question is asked.
+            self.queue_call(id);
+            self.frames.work_mut(id).recalled = Recalled::Refused;
+            return;
+        }
         if job.ask == job.common.repair {
             return self.model_failed(id, Fault::new(name, reasons.join("; ")));
         }
         job.ask += 1;
         let again = answer::reask(&reasons);
-        let answer = std::mem::take(&mut job.answer);
-        job.turns.push(Message { role: Role::Assistant, text: answer });
+        job.turns.push(Message { role: Role::Assistant, text: answered.response.text.clone() });
         job.turns.push(Message { role: Role::User, text: again });
         self.queue_call(id);
     }
@@ -219,6 +265,7 @@ impl<'f> RunState<'f> {
         if fault.name.falls_back() && job.model + 1 < job.common.models.len() {
             (job.model, job.ask) = (job.model + 1, 0);
             job.turns.clear();
+            job.spent = Cost::default();
             return self.queue_call(id);
         }
         self.work_ended(id, Err(fault));

@@ -1,8 +1,10 @@
 //! The rules of `check` and `validate`: all are tried and all reasons given; judges are asked only when the others hold.
 
-use super::{Call, Command, Step, USUAL_RETRY, Work};
+use super::{Call, Command, Recalled, Step, USUAL_RETRY, Work};
 use crate::answer::{self, Answer};
 use crate::check::flow::{Format, Rule, RuleTest};
+use crate::journal::Found;
+use crate::run::budget::Cost;
 use crate::run::error::ErrorName;
 use crate::run::frame::FrameId;
 use crate::run::models::Resolved;
@@ -102,10 +104,14 @@ pub(in crate::run) fn texts(mut problems: Vec<(usize, String)>) -> Vec<String> {
 
 impl Work<'_> {
     pub(super) fn rule_command(&self, index: usize) -> Command {
+        let (module, it) = self.rule_on(index);
+        Command::Rule { module: Arc::clone(module), value: Arc::new(json!({ "value": **it })) }
+    }
+
+    /// The wasm rule of that index, and the value it is tried on.
+    pub(super) fn rule_on(&self, index: usize) -> (&Arc<Vec<u8>>, &Arc<Value>) {
         match self.rules.as_ref().map(|trying| (&trying.list[index].test, &trying.it)) {
-            Some((RuleTest::Wasm { module, .. }, it)) => {
-                Command::Rule { module: Arc::clone(module), value: Arc::new(json!({ "value": **it })) }
-            }
+            Some((RuleTest::Wasm { module, .. }, it)) => (module, it),
             _ => unreachable!("internal error: only wasm rules are commands"),
         }
     }
@@ -233,15 +239,22 @@ impl<'f> RunState<'f> {
     }
 
     /// A judge answered.
-    pub(super) fn judge_answered(&mut self, id: FrameId, response: &Response) {
+    pub(super) fn judge_answered(&mut self, id: FrameId, response: &Arc<Response>, cost: Cost) {
         let index = self.trying(id).next - 1;
         if response.truncated {
             return self.judge_failed(id, Fault::new(ErrorName::Truncated, "the judge's answer was cut off"));
         }
         match answer::read(&response.text, &VERDICT) {
             Err(reasons) => self.judge_failed(id, Fault::new(ErrorName::BadOutput, reasons.join("; "))),
-            Ok(Answer { value, .. }) if value["ok"] == Value::Bool(true) => self.next_rule(id),
-            Ok(Answer { value, .. }) => self.rule_broken(id, index, value["why"].as_str().unwrap_or_default()),
+            Ok(Answer { value, .. }) => {
+                if self.frames.work(id).recalled != Recalled::Now {
+                    self.keep(id, self.frames.work(id).key, Found::Call { response: Arc::clone(response), cost });
+                }
+                match value["ok"] {
+                    Value::Bool(true) => self.next_rule(id),
+                    _ => self.rule_broken(id, index, value["why"].as_str().unwrap_or_default()),
+                }
+            }
         }
     }
 
