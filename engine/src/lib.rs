@@ -55,7 +55,8 @@
 //! types from node to node, and gives a [`check::CheckedFlow`] or [findings](diag). A [plan](mod@plan) says in which order it
 //! runs and how many calls it can make. A [run](mod@run) folds events into a state that says what to do next; what asks the
 //! world goes through [ports](run::ports), such as the [models](model), whose answers are [read](answer) by their types.
-//! The events are kept in a [journal](journal), and a [report](report) is what they come to.
+//! The events are kept in a [journal](journal), and a [report](report) is what they come to; two journals
+//! side by side say [why](mod@why) something was asked again.
 //!
 //! # What this crate does not do
 //!
@@ -75,3 +76,4 @@ pub mod spec;
 pub mod syntax;
 pub mod template;
 pub mod value;
+pub mod why;

@@ -74,6 +74,11 @@ impl Failure {
         Self { kind: Kind::Environment, message: message.into(), hints: Vec::new() }
     }
 
+    /// Whoever waited gave up.
+    pub(crate) fn cancelled(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Cancelled, message: message.into(), hints: Vec::new() }
+    }
+
     /// Says what to do.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());

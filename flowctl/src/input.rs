@@ -48,7 +48,7 @@ fn from_path(path: &Path) -> Result<Given, Failure> {
         if !problem::is_package(path) {
             return Err(Failure::usage(format!("`{}` is no problem package: it has no problem.yaml", path.display())));
         }
-        return Ok(Given::Value(Problem::open(path)?.public_value()));
+        return Ok(Given::Value(Problem::public_of(path)?));
     }
     if about.len() > LARGEST_INPUT {
         return Err(Failure::usage(format!(

@@ -1,6 +1,10 @@
 //! Problems as people keep them: a package directory (`problem.yaml`, statement, `data/sample`, `data/secret`,
 //! `submissions`), or JSON as `CodeContests` and `AlphaCodium` have it. A flow is given the public part alone.
 
+mod validation;
+
+pub(crate) use validation::Validation;
+
 use crate::failure::Failure;
 use crate::files::reason;
 use serde::Deserialize;
@@ -11,13 +15,14 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Problem {
     pub(crate) name: String,
-    pub(crate) description: String,
+    /// What it asks for; judging does without.
+    description: Option<String>,
     /// Tests that a flow may see.
     pub(crate) public_tests: Vec<Test>,
     /// Tests that only the judge sees.
     pub(crate) secret_tests: Vec<Test>,
     pub(crate) limits: Limits,
-    pub(crate) comparison: Comparison,
+    pub(crate) validation: Validation,
     pub(crate) submissions: Vec<Submission>,
 }
 
@@ -34,15 +39,7 @@ pub(crate) struct Test {
 pub(crate) struct Limits {
     pub(crate) time_s: Option<f64>,
     pub(crate) memory_mib: Option<u64>,
-}
-
-/// The flags of the package format's default output validator.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Comparison {
-    pub(crate) case_sensitive: bool,
-    pub(crate) space_change_sensitive: bool,
-    pub(crate) float_absolute: Option<f64>,
-    pub(crate) float_relative: Option<f64>,
+    pub(crate) output_mib: Option<u64>,
 }
 
 /// A program that came with a package, and the verdict that its folder names.
@@ -60,11 +57,14 @@ struct Manifest {
     limits: Option<ManifestLimits>,
     validator_flags: Option<String>,
     validation: Option<String>,
+    /// What a problem is, in the format's newer edition: one word or several.
+    r#type: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 struct ManifestLimits {
     memory: Option<u64>,
+    output: Option<u64>,
     time_limit: Option<f64>,
 }
 
@@ -85,12 +85,13 @@ impl Problem {
         let manifest_path = folder.join("problem.yaml");
         let manifest: Manifest = serde_yaml::from_str(&read(&manifest_path)?)
             .map_err(|e| Failure::usage(format!("`{}` is not a problem.yaml: {e}", manifest_path.display())))?;
-        if manifest.validation.as_deref().is_some_and(|v| v != "default") {
-            return Err(Failure::usage(format!("`{}` has an output validator of its own", folder.display()))
-                .hint("only the default validator and its flags are known"));
-        }
+        let validation = Validation::of(folder, &manifest, &manifest_path)?;
         let limits = manifest.limits.unwrap_or_default();
         let time_s = limits.time_limit.or_else(|| timelimit_file(folder)).or_else(|| meta_time(folder));
+        if let Some(time) = time_s.filter(|time| !(time.is_finite() && *time > 0.0)) {
+            return Err(Failure::usage(format!("`{}` has a time limit of {time} s", folder.display()))
+                .hint("expected a positive number of seconds"));
+        }
         let mut submissions = Vec::new();
         for group in entries(&folder.join("submissions")).unwrap_or_default() {
             let name = file_name(&group);
@@ -100,13 +101,11 @@ impl Problem {
         }
         Ok(Self {
             name: manifest_name(manifest.name).unwrap_or_else(|| file_name(folder)),
-            description: statement(folder)?,
+            description: statement(folder).ok(),
             public_tests: tests(&folder.join("data").join("sample"))?,
             secret_tests: tests(&folder.join("data").join("secret"))?,
-            limits: Limits { time_s, memory_mib: limits.memory },
-            comparison: flags(manifest.validator_flags.as_deref().unwrap_or_default()).map_err(|flag| {
-                Failure::usage(format!("`{}` has an unknown validator flag `{flag}`", manifest_path.display()))
-            })?,
+            limits: Limits { time_s, memory_mib: limits.memory, output_mib: limits.output },
+            validation,
             submissions,
         })
     }
@@ -122,12 +121,18 @@ impl Problem {
         let memory_mib = value.get("memory_limit_bytes").and_then(Value::as_u64).map(|bytes| bytes >> 20);
         Some(Self {
             name: text("name"),
-            description: text("description"),
+            description: Some(text("description")),
             public_tests: list("public_tests"),
             secret_tests,
-            limits: Limits { time_s, memory_mib },
+            limits: Limits { time_s, memory_mib, output_mib: None },
             ..Self::default()
         })
+    }
+
+    /// Reads of a package what a flow may see.
+    pub(crate) fn public_of(folder: &Path) -> Result<Value, Failure> {
+        let problem = Self { description: Some(statement(folder)?), ..Self::open(folder)? };
+        Ok(problem.public_value())
     }
 
     /// What a flow may see: no secret test is in it.
@@ -177,22 +182,25 @@ fn manifest_name(name: Option<Value>) -> Option<String> {
     }
 }
 
+/// The problem's text, in English if it is there: the format's editions have it in several places.
 fn statement(folder: &Path) -> Result<String, Failure> {
-    let candidates = [
-        "statement.md",
-        "problem_statement/problem.en.md",
-        "problem_statement/problem.md",
-        "problem_statement/problem.en.tex",
-        "problem_statement/problem.tex",
-    ];
-    for candidate in candidates {
-        let path = folder.join(candidate);
-        if path.is_file() {
-            return read(&path);
+    let mut found = Vec::new();
+    for place in ["", "statement", "problem_statement"] {
+        for path in entries(&folder.join(place)).unwrap_or_default() {
+            let name = file_name(&path);
+            let (stem, ending) = name.split_once('.').unwrap_or_default();
+            let text = ["md", "tex"].iter().position(|text| ending == *text || ending.ends_with(&format!(".{text}")));
+            if let (Some(kind), true) = (text, matches!(stem, "statement" | "problem") && path.is_file()) {
+                let english = ending.starts_with("en.") || !ending.contains('.');
+                found.push((!english, kind, path));
+            }
         }
     }
-    Err(Failure::usage(format!("`{}` has no statement", folder.display()))
-        .hint(format!("one of: {}", candidates.join(", "))))
+    match found.into_iter().min() {
+        Some((.., path)) => read(&path),
+        None => Err(Failure::usage(format!("`{}` has no statement", folder.display()))
+            .hint("it may be `statement.md`, or `problem.en.md` or `.tex` in `statement` or `problem_statement`")),
+    }
 }
 
 /// `.timelimit`, as judges write it beside the manifest.
@@ -225,28 +233,6 @@ fn tests(folder: &Path) -> Result<Vec<Test>, Failure> {
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
-}
-
-/// The flags of the default output validator; the unknown one when there is one.
-fn flags(written: &str) -> Result<Comparison, String> {
-    let mut comparison = Comparison::default();
-    let mut words = written.split_whitespace();
-    while let Some(flag) = words.next() {
-        let mut number = || words.next().and_then(|n| n.parse::<f64>().ok()).ok_or_else(|| flag.to_owned());
-        match flag {
-            "case_sensitive" => comparison.case_sensitive = true,
-            "space_change_sensitive" => comparison.space_change_sensitive = true,
-            "float_absolute_tolerance" => comparison.float_absolute = Some(number()?),
-            "float_relative_tolerance" => comparison.float_relative = Some(number()?),
-            "float_tolerance" => {
-                let tolerance = number()?;
-                comparison.float_absolute = Some(tolerance);
-                comparison.float_relative = Some(tolerance);
-            }
-            other => return Err(other.to_owned()),
-        }
-    }
-    Ok(comparison)
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
@@ -286,13 +272,5 @@ mod tests {
         let problem = Problem::from_json(&problem).unwrap();
         assert_eq!(problem.secret_tests.len(), 1);
         assert!(!problem.public_value().to_string().contains("secret"));
-    }
-
-    #[test]
-    fn validator_flags_of_the_package_format_are_read() {
-        let both = flags("float_tolerance 1e-6").unwrap();
-        assert_eq!((both.float_absolute, both.float_relative), (Some(1e-6), Some(1e-6)));
-        assert!(flags("case_sensitive space_change_sensitive").unwrap().space_change_sensitive);
-        assert_eq!(flags("wobbly 1"), Err("wobbly".to_owned()));
     }
 }

@@ -148,7 +148,8 @@ fn comparison(flags: &Value) -> Comparison {
     let relative = flags["float_relative_tolerance"].as_f64().or(both);
     let float = (absolute.is_some() || relative.is_some())
         .then(|| Tolerance { absolute: absolute.unwrap_or(0.0), relative: relative.unwrap_or(0.0) });
-    Comparison::Tokens { ignore_case: flags.get("case_sensitive").is_none(), float }
+    let same_space = flags.get("space_change_sensitive").is_some();
+    Comparison::Tokens { ignore_case: flags.get("case_sensitive").is_none(), float, same_space }
 }
 
 fn tests(package: &Path) -> Result<Vec<Test>, Failure> {

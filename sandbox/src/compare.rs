@@ -8,7 +8,7 @@ use crate::source::Source;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Comparison {
-    /// Equal as sequences of words; how much white space stands between them does not matter.
+    /// Equal as sequences of words; how much white space stands between them does not matter, unless it does.
     Tokens {
         /// Letters match in either case.
         #[serde(default)]
@@ -16,6 +16,9 @@ pub enum Comparison {
         /// Two numbers match when they are this close.
         #[serde(default)]
         float: Option<Tolerance>,
+        /// White space must be the same too.
+        #[serde(default)]
+        same_space: bool,
     },
     /// Equal lines, but for space at their ends and empty lines at the end.
     Lines,
@@ -27,7 +30,8 @@ pub enum Comparison {
     /// standard output is the reason; anything else is an error of the checker, not a verdict.
     Checker(Box<Source>),
     /// An output validator of a problem package decides. It is called with the arguments `input answer feedback/` and
-    /// these, reads the output, and exits with 42 (right) or 43 (wrong); anything else is an error of the validator.
+    /// these, reads the output, and exits with 42 (right) or 43 (wrong); anything else is an error of the validator. What
+    /// it writes to `feedback/judgemessage.txt` is the reason.
     Validator {
         /// The validator.
         source: Box<Source>,
@@ -39,14 +43,28 @@ pub enum Comparison {
 
 impl Default for Comparison {
     fn default() -> Self {
-        Self::Tokens { ignore_case: false, float: None }
+        Self::Tokens { ignore_case: false, float: None, same_space: false }
     }
 }
 
 impl Comparison {
     /// Tokens, with numbers within `epsilon` times the larger of 1 and the right number.
     pub fn float(epsilon: f64) -> Self {
-        Self::Tokens { ignore_case: false, float: Some(Tolerance { absolute: epsilon, relative: epsilon }) }
+        let float = Some(Tolerance { absolute: epsilon, relative: epsilon });
+        Self::Tokens { ignore_case: false, float, same_space: false }
+    }
+
+    /// Whether an output is right; none where only a program can tell.
+    pub fn holds(&self, expected: &str, actual: &str) -> Option<bool> {
+        Some(match self {
+            Self::Tokens { ignore_case, float, same_space } => {
+                tokens_match(expected, actual, *ignore_case, *float) && (!same_space || spaces_match(expected, actual))
+            }
+            Self::Lines => lines(expected) == lines(actual),
+            Self::Exact => expected == actual,
+            Self::Unordered => unordered_match(expected, actual),
+            Self::Checker(_) | Self::Validator { .. } => return None,
+        })
     }
 }
 
@@ -75,7 +93,7 @@ impl Tolerance {
 }
 
 /// Equal as words, with what else the comparison lets pass.
-pub(crate) fn tokens_match(expected: &str, actual: &str, ignore_case: bool, float: Option<Tolerance>) -> bool {
+fn tokens_match(expected: &str, actual: &str, ignore_case: bool, float: Option<Tolerance>) -> bool {
     let (mut left, mut right) = (expected.split_whitespace(), actual.split_whitespace());
     loop {
         match (left.next(), right.next()) {
@@ -93,13 +111,17 @@ pub(crate) fn tokens_match(expected: &str, actual: &str, ignore_case: bool, floa
     }
 }
 
-/// Equal lines, but for space at the end of each and empty ones at the end.
-pub(crate) fn lines_match(expected: &str, actual: &str) -> bool {
-    lines(expected) == lines(actual)
+/// The same white space around and between words, of which there are as many.
+fn spaces_match(expected: &str, actual: &str) -> bool {
+    let begins = |text: &str| text.starts_with(char::is_whitespace);
+    let spaces = |c: char| !c.is_whitespace();
+    let (left, right) = (expected.split(spaces), actual.split(spaces));
+    begins(expected) == begins(actual)
+        && left.filter(|space| !space.is_empty()).eq(right.filter(|space| !space.is_empty()))
 }
 
 /// The same lines, however ordered.
-pub(crate) fn unordered_match(expected: &str, actual: &str) -> bool {
+fn unordered_match(expected: &str, actual: &str) -> bool {
     let (mut expected, mut actual) = (lines(expected), lines(actual));
     expected.sort_unstable();
     actual.sort_unstable();
@@ -169,6 +191,10 @@ mod tests {
         tokens_match(expected, actual, false, None)
     }
 
+    fn holds(comparison: &Comparison, expected: &str, actual: &str) -> bool {
+        comparison.holds(expected, actual).expect("no program is asked")
+    }
+
     fn float(e: f64) -> Option<Tolerance> {
         Some(Tolerance { absolute: e, relative: e })
     }
@@ -194,10 +220,31 @@ mod tests {
     }
 
     #[test]
+    fn white_space_may_have_to_be_the_same_with_everything_else_as_it_was() {
+        let same = Comparison::Tokens { ignore_case: true, float: float(1e-6), same_space: true };
+        assert!(holds(&same, "Yes 0.5\n", "yes 0.50000001\n"));
+        for wrong in ["yes  0.5\n", "yes 0.5", " yes 0.5\n", "yes 0.5\n\n", "yes\n0.5\n", "yes 0.6\n"] {
+            assert!(!holds(&same, "Yes 0.5\n", wrong), "{wrong:?}");
+        }
+        assert!(!holds(&same, " a", "a "));
+        assert!(holds(&same, "", "") && !holds(&same, "", " "));
+    }
+
+    #[test]
+    fn a_token_is_right_within_either_of_two_tolerances() {
+        let both = Some(Tolerance { absolute: 0.1, relative: 1e-3 });
+        assert!(tokens_match("0.0314", "3.14000000e-2", false, both));
+        assert!(tokens_match("1", "1.09", false, both) && !tokens_match("1", "1.11", false, both));
+        assert!(tokens_match("1000", "1000.9", false, both) && !tokens_match("1000", "1001.1", false, both));
+        let absolute = Some(Tolerance { absolute: 0.1, relative: 0.0 });
+        assert!(tokens_match("1000", "1000.05", false, absolute) && !tokens_match("1000", "1000.9", false, absolute));
+    }
+
+    #[test]
     fn lines_forgive_space_at_their_ends_only() {
-        assert!(lines_match("a \nb\n", "a\nb\n\n"));
-        assert!(!lines_match("a\nb", " a\nb"));
-        assert!(!lines_match("a b", "a  b"));
+        assert!(holds(&Comparison::Lines, "a \nb\n", "a\nb\n\n"));
+        assert!(!holds(&Comparison::Lines, "a\nb", " a\nb"));
+        assert!(!holds(&Comparison::Lines, "a b", "a  b"));
     }
 
     #[test]

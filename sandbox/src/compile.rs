@@ -1,103 +1,18 @@
-//! A module made ready to run, after the pre-check: compiling cannot be interrupted, so what would take minutes is
-//! refused before it begins.
+//! A module made ready to run: inspected if it is a candidate's, compiled or found in the cache, linked.
 
 use std::sync::Arc;
 
-use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 use wasmtime::ExternType;
 
 use crate::cache::{WASMTIME, sha256};
 use crate::files::{Content, FileTree};
 use crate::guest::Start;
-use crate::limits::{Limits, MODULE_BYTES};
+use crate::inspect::{initial_memory, inspect};
+use crate::limits::Limits;
 use crate::report::Provenance;
 use crate::run::{Entry, Runnable};
 use crate::source::Files;
 use crate::toolchain::{Refusal, Toolchain, Workshop};
-
-/// The most that a function's bytes times its locals may be: what compiling costs grows with it. C++ programs have
-/// 0.4 million, QuickJS 2.7, CPython 13; at this bound a function takes seconds.
-const MAX_FUNCTION: u64 = 16 << 20;
-
-/// What the pre-check finds out about a module.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Facts {
-    /// Bytes of memory before anything runs.
-    pub(crate) initial_memory: u64,
-    /// Whether instantiating runs code.
-    pub(crate) has_start: bool,
-}
-
-/// Looks a module over: whether it is one, and whether compiling it will end soon.
-pub(crate) fn inspect(wasm: &[u8]) -> Result<Facts, String> {
-    if wasm.len() > MODULE_BYTES {
-        return Err(format!("the module has {} bytes; at most {MODULE_BYTES} are compiled", wasm.len()));
-    }
-    let mut facts = Facts::default();
-    let (mut imported, mut body) = (0u64, 0u64);
-    for payload in Parser::new(0).parse_all(wasm) {
-        match payload.map_err(|error| error.to_string())? {
-            Payload::ImportSection(section) => {
-                for import in section.into_imports() {
-                    let import = import.map_err(|error| error.to_string())?;
-                    match import.ty {
-                        wasmparser::TypeRef::Func(_) | wasmparser::TypeRef::FuncExact(_) => imported += 1,
-                        _ => {
-                            return Err(format!(
-                                "the module imports `{}.{}`, which is no function",
-                                import.module, import.name
-                            ));
-                        }
-                    }
-                }
-            }
-            Payload::MemorySection(section) => facts.initial_memory = memory_bytes(section)?,
-            Payload::StartSection { .. } => facts.has_start = true,
-            Payload::CodeSectionEntry(function) => {
-                body += 1;
-                let mut locals = 0u64;
-                for group in function.get_locals_reader().map_err(|error| error.to_string())? {
-                    locals += u64::from(group.map_err(|error| error.to_string())?.0);
-                }
-                let bytes = function.range().len() as u64;
-                if bytes.saturating_mul(locals) > MAX_FUNCTION {
-                    let index = imported + body - 1;
-                    return Err(format!(
-                        "function {index} has {bytes} bytes and {locals} locals, which would take too long to compile"
-                    ));
-                }
-            }
-            _ => {}
-        }
-    }
-    Validator::new_with_features(features()).validate_all(wasm).map_err(|error| error.to_string())?;
-    Ok(facts)
-}
-
-/// Bytes of memory that a module of ours has before it runs.
-pub(crate) fn initial_memory(wasm: &[u8]) -> Result<u64, String> {
-    for payload in Parser::new(0).parse_all(wasm) {
-        if let Payload::MemorySection(section) = payload.map_err(|error| error.to_string())? {
-            return memory_bytes(section);
-        }
-    }
-    Ok(0)
-}
-
-fn memory_bytes(section: wasmparser::MemorySectionReader<'_>) -> Result<u64, String> {
-    let mut bytes = 0u64;
-    for memory in section {
-        let memory = memory.map_err(|error| error.to_string())?;
-        let page = 1u64 << memory.page_size_log2.unwrap_or(16).min(16);
-        bytes = bytes.saturating_add(memory.initial.saturating_mul(page));
-    }
-    Ok(bytes)
-}
-
-/// What candidates may use of wasm: what the engine is configured for, and no threads, which are not deterministic.
-fn features() -> WasmFeatures {
-    WasmFeatures::WASM3.difference(WasmFeatures::MEMORY64 | WasmFeatures::MULTI_MEMORY | WasmFeatures::THREADS)
-}
 
 /// The files of a source as a guest sees them.
 pub(crate) fn file_tree(files: &Files) -> FileTree {
@@ -171,34 +86,5 @@ fn provenance(toolchain: &dyn Toolchain, wasm: &[u8]) -> Provenance {
         wasm_sha256: Some(sha256(wasm)),
         program_sha256: None,
         limits: Limits::default(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn facts(text: &str) -> Result<Facts, String> {
-        inspect(&wat::parse_str(text).expect("the test's own text is a module"))
-    }
-
-    #[test]
-    fn facts_are_read_off_the_module() {
-        let found = facts("(module (memory (export \"memory\") 3) (func $s) (func (export \"_start\")) (start $s))");
-        assert_eq!(found, Ok(Facts { initial_memory: 3 << 16, has_start: true }));
-    }
-
-    #[test]
-    fn a_function_that_would_compile_for_minutes_is_refused() {
-        let body = "(loop (br_if 0 (local.get 0)))".repeat(20_000);
-        let found = facts(&format!("(module (func (param i32) {} {body}))", "(local i32)".repeat(6_000)));
-        assert!(found.is_err_and(|why| why.contains("6000 locals")));
-    }
-
-    #[test]
-    fn what_is_no_module_is_refused_in_words() {
-        assert!(inspect(b"not wasm").is_err());
-        assert!(facts("(module (memory 1) (memory 1))").is_err_and(|why| why.contains("multiple memories")));
-        assert!(facts("(module (import \"m\" \"g\" (global i32)))").is_err_and(|why| why.contains("`m.g`")));
     }
 }

@@ -35,6 +35,14 @@ pub enum Error {
     /// The host lacks what the sandbox needs.
     #[error("the sandbox does not work on this host: {0}")]
     Host(String),
+    /// A worker process lacks a toolchain: [`crate::Sandbox::setup`] in this one, and it can be asked again.
+    #[error("`{language}` cannot be run: {why}")]
+    Unready {
+        /// The language asked for.
+        language: Language,
+        /// What is missing.
+        why: String,
+    },
     /// A worker process could not do its task: it ended twice over it, or says why.
     #[error("a judging process failed: {0}")]
     Worker(String),

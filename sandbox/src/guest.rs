@@ -1,15 +1,15 @@
 //! What one running guest has: its descriptors, its clock, its chance, its limits. One of these for each run.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use wasmtime::ResourceLimiter;
 
 use crate::cancel::Cancel;
 use crate::fault::End;
 use crate::files::{Content, FileTree, resolve};
+use crate::guard::Guard;
 use crate::limits::{FUEL_PER_SECOND, Fuel, Limits, STDERR_BYTES};
-use crate::wasi::{Errno, Kind};
+use crate::wasi::{Errno, Kind, Stop};
 
 /// Fuel in a nanosecond of the guest's clock.
 const FUEL_PER_NS: Fuel = FUEL_PER_SECOND / 1_000_000_000;
@@ -27,7 +27,7 @@ pub(crate) struct Start {
     pub(crate) args: Arc<[String]>,
     /// `NAME=value`.
     pub(crate) environment: Arc<[String]>,
-    /// Files that can be read.
+    /// The files there are.
     pub(crate) files: Arc<FileTree>,
     /// Bytes that standard input gives before the input proper; no read crosses the border.
     pub(crate) lead: Arc<[u8]>,
@@ -45,7 +45,7 @@ pub(crate) struct Guest {
     pub(crate) memory: MemoryLimit,
     output_limit: u64,
     descriptors: Vec<Option<Descriptor>>,
-    deadline: Instant,
+    guard: Guard,
     cancel: Cancel,
 }
 
@@ -55,7 +55,7 @@ pub(crate) enum Descriptor {
     Stdout,
     Stderr,
     Folder(String),
-    File { content: Content, at: u64 },
+    File { content: Content, at: u64, append: bool },
 }
 
 impl Descriptor {
@@ -79,7 +79,6 @@ impl Descriptor {
 impl Guest {
     /// A guest that has not run. `extra_memory` is what a toolchain's own stacks take beside the limit.
     pub(crate) fn new(start: &Start, stdin: Arc<[u8]>, limits: &Limits, extra_memory: u64, cancel: &Cancel) -> Self {
-        let now = Instant::now();
         Self {
             args: start.args.clone(),
             environment: start.environment.clone(),
@@ -96,15 +95,14 @@ impl Guest {
                 Some(Descriptor::Stderr),
                 Some(Descriptor::Folder(String::new())),
             ],
-            // A wall too far off to be told as an instant is none: a century stands for it.
-            deadline: now.checked_add(limits.wall).unwrap_or(now + std::time::Duration::from_secs(3_000_000_000)),
+            guard: Guard::new(limits.wall),
             cancel: cancel.clone(),
         }
     }
 
     /// Asked at every tick of the epoch: why the run has to end, if it has to.
     pub(crate) fn overdue(&self) -> Option<End> {
-        (self.cancel.is_cancelled() || Instant::now() >= self.deadline).then_some(End::Aborted)
+        (self.cancel.is_cancelled() || self.guard.passed()).then_some(End::Aborted)
     }
 
     pub(crate) fn descriptor(&self, fd: u32) -> Result<&Descriptor, Errno> {
@@ -171,7 +169,7 @@ impl Guest {
                 *lead_at += n;
                 n
             }
-            Descriptor::Stdin { content, at, .. } | Descriptor::File { content, at } => {
+            Descriptor::Stdin { content, at, .. } | Descriptor::File { content, at, .. } => {
                 let n = content.read_at(*at, into).map_err(|_| Errno::Io)?;
                 *at += n as u64;
                 n
@@ -185,7 +183,7 @@ impl Guest {
     /// Moves where reading goes on: `whence` 0 from the start, 1 from here, 2 from the end.
     pub(crate) fn seek(&mut self, fd: u32, offset: i64, whence: u32) -> Result<u64, Errno> {
         match self.descriptors.get_mut(fd as usize).and_then(Option::as_mut).ok_or(Errno::BadF)? {
-            Descriptor::Stdin { content, at, .. } | Descriptor::File { content, at } => {
+            Descriptor::Stdin { content, at, .. } | Descriptor::File { content, at, .. } => {
                 let base = match whence {
                     0 => 0,
                     1 => *at,
@@ -200,21 +198,26 @@ impl Guest {
         }
     }
 
-    /// Writes to standard output or error. `Err(None)`: not a thing to write to.
-    pub(crate) fn write(&mut self, fd: u32, bytes: &[u8]) -> Result<(), Option<End>> {
-        match self.descriptor(fd) {
-            Ok(Descriptor::Stdout) => {
+    /// Writes to standard output or error, or to a file that may be written.
+    pub(crate) fn write(&mut self, fd: u32, bytes: &[u8]) -> Result<(), Stop> {
+        match self.descriptors.get_mut(fd as usize).and_then(Option::as_mut) {
+            Some(Descriptor::Stdout) => {
                 let room = self.output_limit.saturating_sub(self.stdout.len() as u64);
                 let n = bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX));
                 self.stdout.extend_from_slice(&bytes[..n]);
-                if n < bytes.len() { Err(Some(End::OutputLimit)) } else { Ok(()) }
+                if n < bytes.len() { Err(Stop::End(End::OutputLimit)) } else { Ok(()) }
             }
-            Ok(Descriptor::Stderr) => {
+            Some(Descriptor::Stderr) => {
                 let room = STDERR_BYTES - self.stderr.len();
                 self.stderr.extend_from_slice(&bytes[..bytes.len().min(room)]);
                 Ok(())
             }
-            Ok(Descriptor::Stdin { .. } | Descriptor::Folder(_) | Descriptor::File { .. }) | Err(_) => Err(None),
+            Some(Descriptor::File { content, at, append }) => {
+                let from = if *append { content.len() } else { *at };
+                *at = content.write_at(from, bytes).ok_or(Errno::Rofs)?;
+                Ok(())
+            }
+            Some(Descriptor::Stdin { .. } | Descriptor::Folder(_)) | None => Err(Errno::Rofs.into()),
         }
     }
 }

@@ -4,28 +4,62 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cancel::Cancel;
 use crate::compare::{self, Comparison};
 use crate::error::Error;
 use crate::fault::End;
-use crate::files::Content;
-use crate::guest::Start;
 use crate::limits::{Limits, fuel_ms};
 use crate::report::{CRASH_DISTANCE, Provenance, Report, Stop, Task, Test, TestReport, Verdict};
 use crate::run::{Execution, Program};
 use crate::sandbox::{Answer, Compiled, Sandbox};
 use crate::source::Source;
-use crate::words;
+use crate::{validator, words};
 
 /// What a checker may use for one question; the same for all, whatever the program's limits.
 const CHECKER_SECONDS: f64 = 10.0;
 
+/// A task's program, and what its verdicts depend on.
+pub(crate) enum Prepared {
+    /// It can be run.
+    Ready(Program),
+    /// It does not compile.
+    Refused(Outcome),
+}
+
 /// What judging found beside the tests.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Outcome {
-    refused: Option<String>,
-    made_by: Provenance,
+    /// The compiler's words, if it refused.
+    pub(crate) refused: Option<String>,
+    pub(crate) made_by: Provenance,
+}
+
+impl Prepared {
+    pub(crate) fn outcome(&self, task: &Task) -> Outcome {
+        match self {
+            Self::Ready(program) => Outcome { refused: None, made_by: program.provenance(&task.limits) },
+            Self::Refused(outcome) => outcome.clone(),
+        }
+    }
+}
+
+/// Compiles all that a task needs: nothing but its tests' runs is left to do.
+pub(crate) fn prepare(sandbox: &Sandbox, task: &Task, cancel: &Cancel) -> Result<Prepared, Error> {
+    let program = match sandbox.compile_here(&task.source, cancel)? {
+        Compiled::Program(program) => program,
+        Compiled::Refused(why) => {
+            return Ok(Prepared::Refused(Outcome { refused: Some(why), made_by: sandbox.provenance_of(task)? }));
+        }
+    };
+    // A checker that does not compile is told now, not by the first test that needs it.
+    match &task.comparison {
+        Comparison::Checker(source) => drop(checker_program(sandbox, source, cancel)?),
+        Comparison::Validator { source, args } => drop(validator::program(sandbox, source, args, cancel)?),
+        Comparison::Tokens { .. } | Comparison::Lines | Comparison::Exact | Comparison::Unordered => {}
+    }
+    Ok(Prepared::Ready(program))
 }
 
 /// Judges, and sends each test's report as it ends.
@@ -35,34 +69,23 @@ pub(crate) fn judge(
     cancel: &Cancel,
     ended: &Sender<TestReport>,
 ) -> Result<Outcome, Error> {
-    let tell = |test: TestReport| {
-        let failed = test.verdict.failed();
-        // Nobody listens only when the caller is gone, and then nobody waits for the report either.
-        drop(ended.send(test));
-        failed
-    };
-    let program = match sandbox.compile_here(&task.source, cancel)? {
-        Compiled::Program(program) => program,
-        Compiled::Refused(why) => {
-            for test in &task.tests {
-                tell(not_run(test, Verdict::CompileError));
-            }
-            return Ok(Outcome { refused: Some(why), made_by: sandbox.provenance_of(task)? });
-        }
-    };
+    let prepared = prepare(sandbox, task, cancel)?;
     let mut skipping = false;
     for test in &task.tests {
-        if skipping {
-            tell(not_run(test, Verdict::Skipped));
-        } else {
-            let failed = tell(run_test(sandbox, &program, test, task, cancel)?);
-            skipping = failed && task.stop == Stop::FirstFailure;
-        }
+        let report = match &prepared {
+            Prepared::Refused(_) => not_run(test, Verdict::CompileError),
+            Prepared::Ready(_) if skipping => not_run(test, Verdict::Skipped),
+            Prepared::Ready(program) => run_test(sandbox, program, test, task, cancel)?,
+        };
+        skipping |= report.verdict.failed() && task.stop == Stop::FirstFailure;
+        // Nobody listens only when the caller is gone, and then nobody waits for the report either.
+        drop(ended.send(report));
     }
-    Ok(Outcome { refused: None, made_by: program.provenance(&task.limits) })
+    Ok(prepared.outcome(task))
 }
 
-fn not_run(test: &Test, verdict: Verdict) -> TestReport {
+/// The report of a test that was left out.
+pub(crate) fn not_run(test: &Test, verdict: Verdict) -> TestReport {
     TestReport {
         name: test.name.clone(),
         verdict,
@@ -78,7 +101,8 @@ fn not_run(test: &Test, verdict: Verdict) -> TestReport {
     }
 }
 
-fn run_test(
+/// One test, on a stack that is deep enough.
+pub(crate) fn run_test(
     sandbox: &Sandbox,
     program: &Program,
     test: &Test,
@@ -134,17 +158,17 @@ fn compare(
 ) -> Result<Answer, Error> {
     let actual = String::from_utf8_lossy(&execution.stdout);
     let holds = match comparison {
-        Comparison::Tokens { ignore_case, float } => compare::tokens_match(expected, &actual, *ignore_case, *float),
-        Comparison::Lines => compare::lines_match(expected, &actual),
         Comparison::Exact => expected.as_bytes() == execution.stdout,
-        Comparison::Unordered => compare::unordered_match(expected, &actual),
         Comparison::Checker(source) => {
             let question = Question { input: &test.input, expected, actual: &actual };
             let question = serde_json::to_vec(&question).map_err(|error| Error::Checker(error.to_string()))?;
             return ask(sandbox, source, &question, cancel);
         }
         Comparison::Validator { source, args } => {
-            return validate(sandbox, source, args, test, expected, &execution.stdout, cancel);
+            return validator::ask(sandbox, source, args, &test.input, expected, &execution.stdout, cancel);
+        }
+        Comparison::Tokens { .. } | Comparison::Lines | Comparison::Unordered => {
+            comparison.holds(expected, &actual).expect("internal error: it is no program")
         }
     };
     Ok(Answer { holds, reason: String::new() })
@@ -161,56 +185,29 @@ struct Question<'a> {
 /// Asks a checker, on a stack that is deep enough.
 pub(crate) fn ask(sandbox: &Sandbox, checker: &Source, question: &[u8], cancel: &Cancel) -> Result<Answer, Error> {
     let program = checker_program(sandbox, checker, cancel)?;
-    put(sandbox, &program, &program.0.start, question, [0, 1], cancel)
+    let limits = Limits::seconds(CHECKER_SECONDS);
+    let said = sandbox.run_here(&program, &program.0.start, Arc::from(question), &limits, cancel)?;
+    let reason = text(said.stdout.clone()).trim_end().to_owned();
+    answer(&said, [0, 1], reason)
 }
 
-/// Asks an output validator, on a stack that is deep enough.
-fn validate(
-    sandbox: &Sandbox,
-    validator: &Source,
-    args: &[String],
-    test: &Test,
-    expected: &str,
-    actual: &[u8],
-    cancel: &Cancel,
-) -> Result<Answer, Error> {
-    let program = checker_program(sandbox, validator, cancel)?;
-    let mut start = program.0.start.clone();
-    let mut files = (*start.files).clone();
-    files.insert("input", Content::Bytes(Arc::from(test.input.as_bytes())));
-    files.insert("answer", Content::Bytes(Arc::from(expected.as_bytes())));
-    start.files = Arc::new(files);
-    start.args =
-        ["validator", "input", "answer", "feedback/"].map(str::to_owned).into_iter().chain(args.to_vec()).collect();
-    put(sandbox, &program, &start, actual, [42, 43], cancel)
-}
-
-fn checker_program(sandbox: &Sandbox, checker: &Source, cancel: &Cancel) -> Result<Program, Error> {
-    match sandbox.compile_here(checker, cancel)? {
-        Compiled::Program(program) => Ok(program),
-        Compiled::Refused(why) => Err(Error::Checker(format!("it does not compile: {why}"))),
+/// What a checker's end says; `codes` are the exit codes that mean yes and no.
+pub(crate) fn answer(said: &Execution, codes: [i32; 2], reason: String) -> Result<Answer, Error> {
+    let [yes, no] = codes;
+    match &said.end {
+        End::Exit(code) if *code == yes || *code == no => Ok(Answer { holds: *code == yes, reason }),
+        other => {
+            let why = words::fault(&String::from_utf8_lossy(&said.stderr));
+            Err(Error::Checker(format!("expected exit code {yes} or {no}, it ended with {other}: {why}")))
+        }
     }
 }
 
-/// Runs a checker; `codes` are the exit codes that mean yes and no.
-fn put(
-    sandbox: &Sandbox,
-    program: &Program,
-    start: &Start,
-    stdin: &[u8],
-    codes: [i32; 2],
-    cancel: &Cancel,
-) -> Result<Answer, Error> {
-    let [yes, no] = codes;
-    let said = sandbox.run_here(program, start, Arc::from(stdin), &Limits::seconds(CHECKER_SECONDS), cancel)?;
-    match said.end {
-        End::Exit(code) if code == yes || code == no => {
-            Ok(Answer { holds: code == yes, reason: text(said.stdout).trim_end().to_owned() })
-        }
-        other => {
-            let why = words::fault(&text(said.stderr));
-            Err(Error::Checker(format!("expected exit code {yes} or {no}, it ended with {other}: {why}")))
-        }
+/// A checker, compiled.
+pub(crate) fn checker_program(sandbox: &Sandbox, checker: &Source, cancel: &Cancel) -> Result<Program, Error> {
+    match sandbox.compile_here(checker, cancel)? {
+        Compiled::Program(program) => Ok(program),
+        Compiled::Refused(why) => Err(Error::Checker(format!("it does not compile: {why}"))),
     }
 }
 

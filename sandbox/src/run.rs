@@ -10,6 +10,7 @@ use crate::fault::End;
 use crate::guest::{Guest, Start};
 use crate::limits::{Fuel, Limits};
 use crate::report::Provenance;
+use crate::source::Files;
 
 /// A program that can be run: compiled, linked, and with what its runs begin with.
 #[derive(Clone)]
@@ -60,6 +61,8 @@ pub struct Execution {
     pub fuel: Fuel,
     /// The most linear memory it had, in bytes, without our toolchains' stacks.
     pub memory_peak: u64,
+    /// The files it wrote: only output validators may.
+    pub written: Files,
 }
 
 /// Runs a program once. The caller sees to a stack that is deep enough, see [`crate::engine::on_deep_stack`].
@@ -83,6 +86,7 @@ pub(crate) fn run(
         fuel: if end == End::OutOfFuel { limits.fuel } else { limits.fuel.saturating_sub(left) },
         end,
         memory_peak: guest.memory.peak(),
+        written: guest.files.written(),
         stdout: guest.stdout,
         stderr: guest.stderr,
     }

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 use crate::cache::{Cache, sha256};
 use crate::cancel::Cancel;
 use crate::engine::{Host, on_deep_stack};
@@ -37,7 +39,7 @@ pub enum Compiled {
 }
 
 /// What a checker says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// Whether what was asked about holds.
     pub holds: bool,
@@ -66,6 +68,7 @@ impl Sandbox {
                     language: toolchain.language(),
                     name: toolchain.name(),
                     state,
+                    hint: toolchain.hint(),
                     licence: package.map_or_else(String::new, |package| package.licence.to_owned()),
                     fetched_bytes: package.and_then(|package| package.wheel().ok()).map_or(0, |wheel| wheel.bytes),
                     disk_bytes: folders.iter().map(|folder| cache::size(folder)).sum(),

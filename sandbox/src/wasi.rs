@@ -1,12 +1,15 @@
-//! WASI preview 1 in memory: standard input, output and error, read-only files, seeded chance, a clock that runs on fuel.
+//! WASI preview 1 in memory: standard input, output and error, files, seeded chance, a clock that runs on fuel. Files are
+//! read-only, but for a folder in memory that output validators are given for their feedback.
 //!
 //! What does not exist here cannot leak: there is no way to a file, a socket, a clock or a random source of the host.
 //! Calls that make no sense in such a world answer "not supported"; writing to a file answers "read-only".
 
+use std::sync::Arc;
+
 use wasmtime::{Caller, Extern, Linker};
 
 use crate::fault::End;
-use crate::files::Entry;
+use crate::files::{Content, Entry};
 use crate::guest::{Descriptor, Guest};
 
 mod abi;
@@ -17,7 +20,7 @@ pub(crate) use abi::{Errno, Kind};
 pub(crate) const MODULE: &str = "wasi_snapshot_preview1";
 
 /// Why a call did not do what was asked.
-enum Stop {
+pub(crate) enum Stop {
     /// The guest is told.
     Errno(Errno),
     /// The run is over.
@@ -32,7 +35,8 @@ impl From<Errno> for Stop {
 
 type Answer = Result<(), Stop>;
 
-/// One call: finds the guest's memory and turns the answer into what wasm sees.
+/// One call: finds the guest's memory, turns the answer into what wasm sees, and charges a unit of fuel for each byte
+/// that was handled: a call for 60 MB of chance must cost what it takes.
 fn call(
     caller: &mut Caller<'_, Guest>,
     body: impl FnOnce(&mut Memory<'_>, &mut Guest) -> Answer,
@@ -40,8 +44,13 @@ fn call(
     let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
         return Err(End::Trap("the module exports no `memory`, which WASI needs".into()).into());
     };
-    let (bytes, guest) = memory.data_and_store_mut(caller);
-    match body(&mut Memory(bytes), guest) {
+    let (bytes, guest) = memory.data_and_store_mut(&mut *caller);
+    let mut memory = Memory::new(bytes);
+    let answer = body(&mut memory, guest);
+    let handled = memory.handled();
+    let left = caller.get_fuel()?.checked_sub(handled).ok_or(End::OutOfFuel)?;
+    caller.set_fuel(left)?;
+    match answer {
         Ok(()) => Ok(0),
         Err(Stop::Errno(errno)) => Ok(errno as i32),
         Err(Stop::End(ended)) => Err(ended.into()),
@@ -108,6 +117,7 @@ fn poll(m: &mut Memory<'_>, g: &mut Guest, fuel: u64, subs: u32, events: u32, n:
         return Err(Errno::Inval.into());
     }
     let at = |base: u32, i: u32, size: u32| i.checked_mul(size).and_then(|o| base.checked_add(o)).ok_or(Errno::Fault);
+    m.slice(subs, n.checked_mul(SUBSCRIPTION).ok_or(Errno::Inval)?)?;
     let (mut descriptors, mut soonest) = (Vec::new(), None::<(u64, u64)>);
     for i in 0..n {
         let sub = at(subs, i, SUBSCRIPTION)?;
@@ -146,7 +156,7 @@ fn link_descriptors(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         call(&mut c, |m, g| {
             let mut total = 0;
             for (at, len) in m.vectors(iovs, n)? {
-                g.write(fd, m.slice(at, len)?).map_err(|ended| ended.map_or(Errno::Rofs.into(), Stop::End))?;
+                g.write(fd, m.slice(at, len)?)?;
                 total += len;
             }
             Ok(m.put_u32(done, total)?)
@@ -273,21 +283,30 @@ fn link_paths(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
          how: u32,
          rights: u64,
          _inherited: u64,
-         _flags: u32,
+         flags: u32,
          opened: u32| {
             call(&mut c, |m, g| {
                 const CREATE: u32 = 1;
                 const DIRECTORY: u32 = 2;
+                const EXCLUSIVE: u32 = 4;
                 const TRUNCATE: u32 = 8;
                 const WRITE: u64 = 1 << 6;
                 const READ: u64 = 1 << 1;
+                const APPEND: u32 = 1;
                 let path = g.path(fd, m.text(path, len)?)?;
-                let descriptor = match g.files.get(&path) {
-                    _ if how & (CREATE | TRUNCATE) != 0 => return Err(Errno::Rofs.into()),
-                    None => return Err(Errno::NoEnt.into()),
+                let found = g.files.get(&path);
+                let makes = how & if found.is_some() { TRUNCATE } else { CREATE } != 0;
+                let file = |content| Descriptor::File { content, at: 0, append: flags & APPEND != 0 };
+                let descriptor = match found {
+                    Some(_) if how & (CREATE | EXCLUSIVE) == CREATE | EXCLUSIVE => return Err(Errno::Exist.into()),
                     Some(Entry::File(_)) if how & DIRECTORY != 0 => return Err(Errno::NotDir.into()),
-                    Some(Entry::File(_)) if rights & WRITE != 0 && rights & READ == 0 => return Err(Errno::Rofs.into()),
-                    Some(Entry::File(content)) => Descriptor::File { content, at: 0 },
+                    _ if makes => file(Arc::make_mut(&mut g.files).create(&path).ok_or(Errno::Rofs)?),
+                    None => return Err(Errno::NoEnt.into()),
+                    Some(Entry::File(content @ Content::Written(_))) => file(content),
+                    Some(Entry::File(_)) if how & CREATE != 0 || rights & (WRITE | READ) == WRITE => {
+                        return Err(Errno::Rofs.into());
+                    }
+                    Some(Entry::File(content)) => file(content),
                     Some(Entry::Folder) => Descriptor::Folder(path),
                 };
                 let fd = g.open(descriptor)?;

@@ -1,63 +1,159 @@
-//! Judging in processes of our own: threads of one process fight over its page tables, and a process can be ended in the
-//! middle of a compilation.
+//! Judging in processes of our own: threads of one process fight over its page tables, a program that brings its process
+//! down takes nobody along, and a process can be ended in the middle of a compilation.
 //!
-//! A worker reads one request a line and answers with lines: each test as it ends, then the report or why there is none.
+//! A worker reads one request a line and answers with lines. [`serve`] is what it does; a [`Pool`] starts workers, gives
+//! them tasks, and replaces those that end.
 
+mod crew;
+mod pool;
+
+use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, channel};
 
 use serde::{Deserialize, Serialize};
 
+pub use pool::Pool;
+
 use crate::cancel::Cancel;
+use crate::engine::on_deep_stack;
 use crate::error::Error;
-use crate::report::{Report, Task, TestReport};
-use crate::sandbox::Sandbox;
+use crate::judge::{self, Outcome, Prepared};
+use crate::report::{Task, Test, TestReport};
+use crate::sandbox::{Answer, Sandbox};
+use crate::source::{Language, Source};
 
-/// How often a waiting caller is asked whether it still waits.
-const PAUSE: Duration = Duration::from_millis(20);
+/// What a worker is asked.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Request<'a> {
+    /// Make ready what this task needs; its tests come later. Answered with `Ready`.
+    Begin(Cow<'a, Task>),
+    /// Judge these by the task that was begun. Answered with as many `Test`.
+    Tests(Cow<'a, [Test]>),
+    /// Ask a checker. Answered with `Answer`.
+    Ask { checker: Cow<'a, Source>, question: Cow<'a, str> },
+}
 
-/// What a worker says.
+/// What a worker says. `Fault` may come in place of any other, and ends the request.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Reply {
-    Test(TestReport),
-    Report(Box<Report>),
-    TooSlow { seconds: f64 },
-    Checker(String),
-    Failed(String),
+    Ready(Box<Outcome>),
+    /// Without what the test itself holds, which whoever asked knows.
+    Test(Box<TestReport>),
+    Answer(Answer),
+    Fault(Fault),
 }
 
-/// Serves requests until there are no more: what a worker process does. Everything that a caller must know is in the
+/// An [`Error`], as it crosses from process to process.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Fault {
+    Cancelled,
+    TooSlow { seconds: f64 },
+    Unready { language: Language, why: String },
+    Checker(String),
+    InputTooLong { bytes: usize },
+    Host(String),
+    Worker(String),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Cancelled => Self::Cancelled,
+            Error::HostTooSlow { seconds } => Self::TooSlow { seconds },
+            Error::Toolchain { language, source } => Self::Unready { language, why: source.to_string() },
+            Error::Unready { language, why } => Self::Unready { language, why },
+            Error::Checker(why) => Self::Checker(why),
+            Error::InputTooLong { bytes } => Self::InputTooLong { bytes },
+            Error::Host(why) => Self::Host(why),
+            Error::Worker(why) => Self::Worker(why),
+        }
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Cancelled => Self::Cancelled,
+            Fault::TooSlow { seconds } => Self::HostTooSlow { seconds },
+            Fault::Unready { language, why } => Self::Unready { language, why },
+            Fault::Checker(why) => Self::Checker(why),
+            Fault::InputTooLong { bytes } => Self::InputTooLong { bytes },
+            Fault::Host(why) => Self::Host(why),
+            Fault::Worker(why) => Self::Worker(why),
+        }
+    }
+}
+
+/// Serves requests until there are no more: what a worker process does. When they end in the middle of one, whoever asked
+/// is gone: the work ends too, and with it a compiler that runs for it. Everything that a caller must know is in the
 /// replies; an error is one of the pipes.
-pub fn serve(sandbox: &Sandbox, requests: impl io::Read, replies: impl Write) -> io::Result<()> {
-    let mut replies = BufWriter::new(replies);
-    for request in BufReader::new(requests).lines() {
-        let task: Task = serde_json::from_str(&request?)?;
-        let mut told = Ok(());
-        let judged = sandbox.judge(&task, &Cancel::new(), &mut |test| {
-            if told.is_ok() {
-                told = tell(&mut replies, &Reply::Test(test.clone()));
+pub fn serve(sandbox: &Sandbox, requests: impl io::Read, replies: impl Write + Send) -> io::Result<()> {
+    let cancel = Cancel::new();
+    let (asked, questions) = channel();
+    // One deep stack for all requests: a fresh one for each would be paid for by every small program.
+    let work = || answer(sandbox, questions, replies, &cancel);
+    let read = || {
+        let asked = asked;
+        for request in BufReader::new(requests).lines() {
+            if asked.send(request).is_err() {
+                break;
             }
-        });
-        told?;
-        let last = match judged {
-            // The tests were told one by one.
-            Ok(report) => Reply::Report(Box::new(Report { tests: Vec::new(), ..report })),
-            Err(Error::HostTooSlow { seconds }) => Reply::TooSlow { seconds },
-            Err(Error::Checker(why)) => Reply::Checker(why),
-            Err(
-                error @ (Error::Cancelled
-                | Error::Toolchain { .. }
-                | Error::InputTooLong { .. }
-                | Error::Host(_)
-                | Error::Worker(_)),
-            ) => Reply::Failed(error.to_string()),
-        };
-        tell(&mut replies, &last)?;
+        }
+        cancel.cancel();
+    };
+    let (served, ()) = on_deep_stack(work, read).map_err(io::Error::other)?;
+    served
+}
+
+fn answer(
+    sandbox: &Sandbox,
+    requests: Receiver<io::Result<String>>,
+    replies: impl Write,
+    cancel: &Cancel,
+) -> io::Result<()> {
+    let mut replies = BufWriter::new(replies);
+    let mut begun = None;
+    for request in requests {
+        match serde_json::from_str(&request?)? {
+            Request::Begin(task) => {
+                begun = None;
+                match judge::prepare(sandbox, &task, cancel) {
+                    Ok(prepared) => {
+                        tell(&mut replies, &Reply::Ready(Box::new(prepared.outcome(&task))))?;
+                        begun = Some((task.into_owned(), prepared));
+                    }
+                    Err(error) => tell(&mut replies, &Reply::Fault(error.into()))?,
+                }
+            }
+            Request::Tests(tests) => {
+                let Some((task, Prepared::Ready(program))) = &begun else {
+                    return Err(io::Error::other("tests came before a task that compiles"));
+                };
+                for test in tests.iter() {
+                    match judge::run_test(sandbox, program, test, task, cancel) {
+                        Ok(report) => {
+                            let bare = TestReport { name: None, input: String::new(), expected: None, ..report };
+                            tell(&mut replies, &Reply::Test(Box::new(bare)))?;
+                        }
+                        Err(error) => {
+                            tell(&mut replies, &Reply::Fault(error.into()))?;
+                            break;
+                        }
+                    }
+                }
+            }
+            Request::Ask { checker, question } => {
+                let reply = match judge::ask(sandbox, &checker, question.as_bytes(), cancel) {
+                    Ok(answer) => Reply::Answer(answer),
+                    Err(error) => Reply::Fault(error.into()),
+                };
+                tell(&mut replies, &reply)?;
+            }
+        }
     }
     Ok(())
 }
@@ -66,156 +162,4 @@ fn tell(replies: &mut impl Write, reply: &Reply) -> io::Result<()> {
     serde_json::to_writer(&mut *replies, reply)?;
     replies.write_all(b"\n")?;
     replies.flush()
-}
-
-/// Worker processes, started when they are needed and used again.
-pub struct Pool {
-    command: Box<dyn Fn() -> Command + Send + Sync>,
-    workers: usize,
-    state: Mutex<Workers>,
-    free: Condvar,
-}
-
-#[derive(Default)]
-struct Workers {
-    idle: Vec<Worker>,
-    busy: usize,
-}
-
-impl Pool {
-    /// A pool of at most so many workers; `command` starts one that does [`serve`] on its standard input and output.
-    pub fn new(workers: usize, command: impl Fn() -> Command + Send + Sync + 'static) -> Self {
-        Self { command: Box::new(command), workers: workers.max(1), state: Mutex::default(), free: Condvar::new() }
-    }
-
-    /// [`Sandbox::judge`], in a worker. A worker that ends unexpectedly is replaced and its task tried once more.
-    pub fn judge(&self, task: &Task, cancel: &Cancel, on: &mut dyn FnMut(&TestReport)) -> Result<Report, Error> {
-        let idle = self.enter(cancel)?;
-        let _seat = Seat(self);
-        let request = serde_json::to_string(task).map_err(|error| Error::Worker(error.to_string()))?;
-        let mut told = 0;
-        let mut ended = None;
-        // The first may be an idle worker that ended long ago, so that a fresh one always has its try.
-        for worker in [idle.map(Ok), Some(Err(())), Some(Err(()))].into_iter().flatten() {
-            let worker = match worker {
-                Ok(worker) => Ok(worker),
-                Err(()) => Worker::start((self.command)()),
-            };
-            match worker.and_then(|mut worker| {
-                worker.judge(&request, task, cancel, &mut told, on).map(|judged| (worker, judged))
-            }) {
-                Ok((worker, judged)) => {
-                    // A worker whose task was cancelled is in the middle of it, and ends here.
-                    if !matches!(judged, Err(Error::Cancelled)) {
-                        self.lock().idle.push(worker);
-                    }
-                    return judged;
-                }
-                Err(error) => ended = Some(error),
-            }
-        }
-        Err(Error::Worker(ended.map_or_else(String::new, |error| error.to_string())))
-    }
-
-    /// Waits for a seat; with it comes an idle worker, if there is one.
-    fn enter(&self, cancel: &Cancel) -> Result<Option<Worker>, Error> {
-        let mut state = self.lock();
-        while state.busy >= self.workers {
-            if cancel.is_cancelled() {
-                return Err(Error::Cancelled);
-            }
-            state = self.free.wait_timeout(state, PAUSE).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        state.busy += 1;
-        Ok(state.idle.pop())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Workers> {
-        // Counts and lists are changed in one step each, so they are right whatever happened to who held them.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A place in the pool, free again when this is gone.
-struct Seat<'a>(&'a Pool);
-
-impl Drop for Seat<'_> {
-    fn drop(&mut self) {
-        self.0.lock().busy -= 1;
-        self.0.free.notify_one();
-    }
-}
-
-/// One worker process; it ends with this value.
-struct Worker {
-    child: Child,
-    requests: ChildStdin,
-    replies: Receiver<io::Result<String>>,
-}
-
-impl Worker {
-    fn start(mut command: Command) -> io::Result<Self> {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let (Some(requests), Some(replies)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(io::Error::other("the worker has no pipes"));
-        };
-        let (line, lines) = channel();
-        thread::Builder::new().name("flow-worker".into()).spawn(move || {
-            for reply in BufReader::new(replies).lines() {
-                if line.send(reply).is_err() {
-                    break;
-                }
-            }
-        })?;
-        Ok(Self { child, requests, replies: lines })
-    }
-
-    /// One task. The outer error means that the worker is gone.
-    fn judge(
-        &mut self,
-        request: &str,
-        task: &Task,
-        cancel: &Cancel,
-        told: &mut usize,
-        on: &mut dyn FnMut(&TestReport),
-    ) -> io::Result<Result<Report, Error>> {
-        self.requests.write_all(request.as_bytes())?;
-        self.requests.write_all(b"\n")?;
-        self.requests.flush()?;
-        let mut tests = Vec::with_capacity(task.tests.len());
-        loop {
-            if cancel.is_cancelled() {
-                return Ok(Err(Error::Cancelled));
-            }
-            let reply = match self.replies.recv_timeout(PAUSE) {
-                Ok(reply) => reply?,
-                Err(RecvTimeoutError::Timeout) => continue,
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(io::Error::other(format!("it ended with {}", self.child.wait()?)));
-                }
-            };
-            return Ok(match serde_json::from_str(&reply)? {
-                Reply::Test(test) => {
-                    tests.push(test);
-                    // A second try begins again; what was heard before is not told twice.
-                    if tests.len() > *told {
-                        *told = tests.len();
-                        on(&tests[*told - 1]);
-                    }
-                    continue;
-                }
-                Reply::Report(report) => Ok(Report { tests, ..*report }),
-                Reply::TooSlow { seconds } => Err(Error::HostTooSlow { seconds }),
-                Reply::Checker(why) => Err(Error::Checker(why)),
-                Reply::Failed(why) => Err(Error::Worker(why)),
-            });
-        }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
 }

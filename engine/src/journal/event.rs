@@ -157,6 +157,8 @@ pub enum Event {
         /// `calls`, `tokens`, `usd` or `time`.
         what: String,
     },
+    /// Intention: what is pure goes on. It asks nothing of anybody, but of much of it a part is written at a time.
+    Stepped,
     /// Fact: the run goes on in another process.
     Resumed {
         /// How long nobody drove it; people may have thought about their answers.
@@ -334,6 +336,7 @@ impl Event {
             | Self::CallLost { .. }
             | Self::CacheHit { .. }
             | Self::Resumed { .. }
+            | Self::Stepped
             | Self::WorkStarted { .. }
             | Self::WorkDone { .. }
             | Self::WorkFailed { .. }

@@ -1,6 +1,10 @@
 //! What a run came to: a fold of its events. A live run, a finished one and a crashed one are told by the same fold; what
 //! has not ended has no outcome.
 
+mod diff;
+
+pub use diff::{Diff, Differing, LoopDiff, NodeDiff, Pair, Parting, parting};
+
 use crate::journal::{Event, Exit, Found, Record};
 use crate::run::{Cost, Outcome, RunError};
 use crate::value::Value;
@@ -88,12 +92,18 @@ pub struct NodeReport {
     pub calls: u64,
     /// Answers of before that stood in for its own calls and works.
     pub cached: u64,
+    /// Tokens of its own calls, sent and answered.
+    pub tokens: u64,
+    /// Money for its own calls, as far as prices are known.
+    pub usd: f64,
     /// From its begin to its end, or to the last event.
     pub ms: u64,
     /// How it ended.
     pub outcome: NodeOutcome,
     #[serde(skip)]
     began_ms: u64,
+    #[serde(skip)]
+    cost: Cost,
 }
 
 /// How a node ended.
@@ -158,14 +168,16 @@ impl Report {
                 node.attempts += 1;
                 node.calls += u64::from(first);
             }
-            Event::CallSettled { cost, priced, .. } => {
+            Event::CallSettled { path, cost, priced, .. } => {
+                self.node(node_of(path), "prompt", now).pay(*cost);
                 self.cost += *cost;
                 self.unpriced |= !priced;
                 self.spend.prompt_tokens = self.cost.prompt_tokens;
                 self.spend.completion_tokens = self.cost.completion_tokens;
                 self.spend.usd = (!self.unpriced).then(|| self.cost.usd());
             }
-            Event::CallLost { cost, .. } => {
+            Event::CallLost { path, cost } => {
+                self.node(node_of(path), "prompt", now).pay(*cost);
                 self.cost += *cost;
                 self.spend.lost += 1;
                 self.spend.prompt_tokens = self.cost.prompt_tokens;
@@ -189,6 +201,9 @@ impl Report {
             Event::NodeStarted { path, verb, .. } => {
                 self.node(path, verb, now);
             }
+            // Items that ask nothing may be a million, and there is nothing to tell of them.
+            Event::NodeDone { path, verb, .. }
+                if path.ends_with(']') && matches!(verb.as_str(), "let" | "validate") => {}
             Event::NodeDone { path, verb, caught, .. } => {
                 let outcome = if caught.is_some() { NodeOutcome::Caught } else { NodeOutcome::Done };
                 self.ended(path, verb, now, outcome);
@@ -215,6 +230,7 @@ impl Report {
             | Event::WorkStarted { .. }
             | Event::WorkDone { .. }
             | Event::Resumed { .. }
+            | Event::Stepped
             | Event::AnswerMended { .. }
             | Event::TimerSet { .. }
             | Event::TimerFired { budget: false, .. }
@@ -244,9 +260,12 @@ impl Report {
                     attempts: 0,
                     calls: 0,
                     cached: 0,
+                    tokens: 0,
+                    usd: 0.0,
                     ms: 0,
                     outcome: NodeOutcome::Unfinished,
                     began_ms: now,
+                    cost: Cost::default(),
                 });
                 self.index.insert(path.to_owned(), self.nodes.len() - 1);
                 self.nodes.len() - 1
@@ -256,15 +275,39 @@ impl Report {
     }
 }
 
+impl NodeReport {
+    fn pay(&mut self, cost: Cost) {
+        self.cost += cost;
+        (self.tokens, self.usd) = (self.cost.tokens(), self.cost.usd());
+    }
+}
+
 /// The node or item that a call is of: its path without marks.
 pub fn node_of(call: &str) -> &str {
     let last = call.rfind('/').map_or(0, |slash| slash + 1);
     call[last..].find(['@', '^', '~', '!']).map_or(call, |mark| &call[..last + mark])
 }
 
+/// Whether a path is the place, or something in it: a call, a pass, an item, or a node below.
+pub fn is_within(path: &str, place: &str) -> bool {
+    path.strip_prefix(place)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '#', '[', '@', '^', '~', '!']))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_holds_its_calls_passes_items_and_what_is_below() {
+        for within in ["work", "work#2", "work#2/fix~1", "work[0]", "work@2^2", "work/a"] {
+            assert!(is_within(within, "work"), "{within}");
+        }
+        for outside in ["works", "a/work", "wor", "work2#1"] {
+            assert!(!is_within(outside, "work"), "{outside}");
+        }
+        assert!(!is_within("work#12/a", "work#1"));
+    }
 
     #[test]
     fn marks_of_calls_are_no_part_of_a_node() {

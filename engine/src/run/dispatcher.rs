@@ -11,11 +11,12 @@ use super::worker;
 use crate::check::flow::CheckedFlow;
 use crate::journal::{self, Batch, Event, Found, Journal, Key, Record, RunStarted};
 use crate::report::Report;
+use futures::future::{AbortHandle, Aborted, BoxFuture, FutureExt, abortable};
+use futures::stream::{FuturesUnordered, StreamExt};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 /// How a flow is run.
@@ -60,6 +61,9 @@ impl Cancel {
 
 /// How long answers of people are looked for before a run is left that waits for nothing else.
 const LAST_LOOK: Duration = Duration::from_millis(100);
+
+/// So many records are written before more are made: what a run holds in memory does not grow with its journal.
+const MANY: usize = 4_096;
 
 /// Everything around a run that is not the flow.
 pub struct Around<'r> {
@@ -134,10 +138,12 @@ struct Dispatcher<'r, 'f> {
     ports: Ports,
     leave: bool,
     cancel: &'r Cancel,
-    workers: JoinSet<Event>,
-    effects: HashMap<Effect, AbortHandle>,
-    /// What a task is; one that was dropped is not in it.
-    of_task: HashMap<Id, Effect>,
+    /// Driven by this task: most of them only wait, and what takes the processor has threads or processes of its own.
+    workers: FuturesUnordered<Worker>,
+    /// What goes on outside, each with the number of its worker.
+    effects: HashMap<Effect, (u64, AbortHandle)>,
+    /// How many workers there were.
+    begun: u64,
     journal: &'r mut dyn Journal,
     observe: &'r mut (dyn FnMut(&Record, &RunState<'_>) + Send),
     report: Report,
@@ -162,9 +168,9 @@ impl<'r, 'f> Dispatcher<'r, 'f> {
             ports: around.ports.clone(),
             leave: around.options.leave,
             cancel: around.cancel,
-            workers: JoinSet::new(),
+            workers: FuturesUnordered::new(),
             effects: HashMap::new(),
-            of_task: HashMap::new(),
+            begun: 0,
             journal: around.journal,
             observe: around.observe,
             report: Report::default(),
@@ -234,7 +240,9 @@ impl<'r, 'f> Dispatcher<'r, 'f> {
                 stopping = now;
                 self.note(Event::Cancelled { now: stopping >= 2 });
             }
-            self.begin_all()?;
+            while self.begin_all()? {
+                self.commit().await?;
+            }
             self.commit().await?;
             if self.state.ended() {
                 break;
@@ -245,22 +253,23 @@ impl<'r, 'f> Dispatcher<'r, 'f> {
                 // Cancel-safe: a change that is not seen now is seen in the next round. First, so that it is seen under load.
                 biased;
                 Ok(()) = asked.changed(), if stopping < 2 => {}
-                // Cancel-safe by its documentation.
-                Some(ended) = self.workers.join_next_with_id() => self.worker_ended(ended),
+                // Cancel-safe: a worker that is not heard now is heard in the next round.
+                Some(ended) = self.workers.next() => self.worker_ended(ended),
                 // An answer that is there already is looked at before the run is left.
                 () = tokio::time::sleep(LAST_LOOK), if leaves => break,
             }
             // What has ended in the meantime shares the write.
-            while let Some(ended) = self.workers.try_join_next_with_id() {
+            while let Some(Some(ended)) = self.workers.next().now_or_never() {
                 self.worker_ended(ended);
             }
         }
         Ok(self.report)
     }
 
-    /// Notes all that may begin now, or the answers of before that stand in for it.
-    fn begin_all(&mut self) -> Result<(), journal::Error> {
-        loop {
+    /// Notes all that may begin now, or the answers of before that stand in for it. True when much is noted, and is to be
+    /// written before more.
+    fn begin_all(&mut self) -> Result<bool, journal::Error> {
+        while self.unwritten.len() < MANY {
             if let Some(Wanted { path, request, key }) = self.state.wanted()
                 && let Some(found) = self.journal.find(&path, key)?
             {
@@ -268,9 +277,10 @@ impl<'r, 'f> Dispatcher<'r, 'f> {
             } else if let Some(intention) = self.state.next() {
                 self.note(intention);
             } else {
-                return Ok(());
+                return Ok(false);
             }
         }
+        Ok(true)
     }
 
     /// Takes one event in, with its consequences; nothing is written yet.
@@ -281,10 +291,7 @@ impl<'r, 'f> Dispatcher<'r, 'f> {
         self.kept.append(&mut self.state.take_kept());
         for effect in self.state.take_dropped() {
             match self.effects.remove(&effect) {
-                Some(task) => {
-                    self.of_task.remove(&task.id());
-                    task.abort();
-                }
+                Some((_, worker)) => worker.abort(),
                 None => {
                     self.void.insert(effect);
                 }
@@ -337,8 +344,8 @@ impl<'r, 'f> Dispatcher<'r, 'f> {
             if let (Command::Ask(question), Some(left)) = (&mut command, left) {
                 Arc::make_mut(question).wait = Some(left);
             }
-            let task = self.workers.spawn(worker::attempt(self.ports.clone(), path.clone(), command));
-            self.remember(Effect::Work(path), task);
+            let attempt = worker::attempt(self.ports.clone(), path.clone(), command);
+            self.start(Effect::Work(path), attempt.boxed());
         }
     }
 
@@ -347,33 +354,34 @@ impl<'r, 'f> Dispatcher<'r, 'f> {
         if self.void.contains(&effect) {
             return;
         }
-        let task = self.workers.spawn(async move {
+        let timer = async move {
             tokio::time::sleep(Duration::from_millis(after_ms)).await;
             Event::TimerFired { path, budget }
-        });
-        self.remember(effect, task);
+        };
+        self.start(effect, timer.boxed());
     }
 
-    fn remember(&mut self, effect: Effect, task: AbortHandle) {
-        self.of_task.insert(task.id(), effect.clone());
-        self.effects.insert(effect, task);
+    fn start(&mut self, effect: Effect, work: BoxFuture<'static, Event>) {
+        self.begun += 1;
+        let number = self.begun;
+        let (work, handle) = abortable(work);
+        self.effects.insert(effect.clone(), (number, handle));
+        self.workers.push(work.map(move |ended| (number, effect, ended)).boxed());
     }
 
-    fn worker_ended(&mut self, ended: Result<(Id, Event), JoinError>) {
-        match ended {
-            Ok((id, event)) => {
-                // One that was dropped when it had already ended is not listened to.
-                if let Some(effect) = self.of_task.remove(&id) {
-                    self.effects.remove(&effect);
-                    self.note(event);
-                }
-            }
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            // Dropped.
-            Err(_) => {}
+    fn worker_ended(&mut self, (number, effect, ended): (u64, Effect, Result<Event, Aborted>)) {
+        // One that was dropped when it had already ended is not listened to.
+        if self.effects.get(&effect).is_some_and(|(known, _)| *known == number)
+            && let Ok(event) = ended
+        {
+            self.effects.remove(&effect);
+            self.note(event);
         }
     }
 }
+
+/// One that works: its number, what it is, and what came of it unless it was dropped.
+type Worker = BoxFuture<'static, (u64, Effect, Result<Event, Aborted>)>;
 
 /// What a timer ends: the wait for another attempt, or the time of a budget.
 fn effect(path: String, budget: bool) -> Effect {

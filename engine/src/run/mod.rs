@@ -29,6 +29,7 @@
 //! | `node`, `repeat` | how flows, blocks, nodes, items and passes begin and end |
 //! | `work/` | what each verb asks of the world, and what an answer means |
 //! | `budget`, `models`, `prepare` | what may be spent, who is asked, what a run is given |
+//! | `shared`, `recorded` | which answers of a journal a fork is given, and a replay |
 //! | `dispatcher`, `worker` | the only files that wait |
 //!
 //! This part never looks at YAML, never prints, reads no clock but the runtime's, and knows chance only as hashes of seeds.
@@ -42,8 +43,10 @@ mod node;
 pub mod ports;
 mod prepare;
 mod ready;
+mod recorded;
 mod repeat;
 mod scope;
+mod shared;
 mod state;
 mod work;
 mod worker;
@@ -53,5 +56,7 @@ pub use dispatcher::{Around, Cancel, Options, Undriven, resume, run};
 pub use error::{ErrorName, Outcome, RunError};
 pub use models::{Models, Prices};
 pub use prepare::{Given, Prepared, prepare, prepare_params};
+pub use recorded::Recorded;
+pub use shared::{good_answers, records_before};
 pub use state::{Diverged, Effect, RunState, Wanted};
-pub use work::Command;
+pub use work::{Asked, Command};

@@ -125,7 +125,9 @@ impl<'f> RunState<'f> {
         run.results[index] = Some(value);
         run.done += 1;
         if run.done == run.results.len() {
-            let list = run.results.iter().flatten().map(|value| (**value).clone()).collect();
+            // The list that was mapped is of no use any more, and may be large.
+            run.list = Arc::default();
+            let list = std::mem::take(&mut run.results).into_iter().flatten().map(Arc::unwrap_or_clone).collect();
             return self.unit_ended(id, Ok(Arc::new(Value::Array(list))));
         }
         self.queue_item(id);

@@ -45,10 +45,15 @@ pub struct RunState<'f> {
     dropped: Vec<Effect>,
     /// Answers that were good, for runs to come.
     kept: Vec<(CacheKey, Found)>,
+    /// Pure work waits for its next part.
+    paused: bool,
     started: bool,
     cancelled: bool,
     ended: bool,
 }
+
+/// So many nodes, items and passes that ask nothing are a part of the pure work.
+const PART: usize = 2_000;
 
 /// Something that goes on outside, and can be dropped.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,6 +124,7 @@ impl<'f> RunState<'f> {
             consequences: VecDeque::new(),
             dropped: Vec::new(),
             kept: Vec::new(),
+            paused: false,
             started: false,
             cancelled: false,
             ended: false,
@@ -203,7 +209,8 @@ impl<'f> RunState<'f> {
                     Fault::new(ErrorName::Budget, format!("the budget of {of} allows no more: `{what}` is spent"));
                 self.work_ended(id, Err(fault));
             }
-            Event::Resumed { .. } => {}
+            Event::Stepped if !self.paused => return Err(Diverged("nothing pure was left".to_owned())),
+            Event::Resumed { .. } | Event::Stepped => {}
             Event::Cancelled { now } => self.cancel(*now),
             Event::TimerSet { .. }
             | Event::AnswerMended { .. }
@@ -243,7 +250,7 @@ impl<'f> RunState<'f> {
     }
 
     /// What holds of answers of before at a frame: what the nearest node around it says.
-    fn cache_of(&self, id: FrameId) -> Cache {
+    pub(super) fn cache_of(&self, id: FrameId) -> Cache {
         let said = self.frames.around(id).find_map(|(_, frame)| match &frame.kind {
             Kind::Node(node) => node.node.cache,
             Kind::Flow(_) | Kind::Block(_) | Kind::Item(_) | Kind::Samples(_) | Kind::Work(_) => None,
@@ -253,7 +260,7 @@ impl<'f> RunState<'f> {
 
     /// What would be begun now, if an answer of before may stand in for it.
     pub fn wanted(&self) -> Option<Wanted> {
-        if self.ended || self.cancelled || !self.due.is_empty() || self.busy >= self.jobs {
+        if self.ended || self.cancelled || self.paused || !self.due.is_empty() || self.busy >= self.jobs {
             return None;
         }
         let Some((_, Entry::Send(id))) = self.queue.first_key_value() else { return None };
@@ -311,6 +318,9 @@ impl<'f> RunState<'f> {
     pub fn next(&self) -> Option<Event> {
         if self.ended || self.cancelled {
             return None;
+        }
+        if self.paused {
+            return Some(Event::Stepped);
         }
         if let Some((_, id)) = self.due.first_key_value() {
             return self.intention(*id);
@@ -582,11 +592,18 @@ impl<'f> RunState<'f> {
 
     /// Does all that needs no answer from the world, in order, while a place is free.
     fn settle(&mut self) {
+        self.paused = false;
+        let mut steps = 0;
         while !self.ended && !self.cancelled && self.busy < self.jobs {
             match self.queue.first_key_value() {
                 Some((_, Entry::Node { .. } | Entry::Next(_))) => {}
                 Some((_, Entry::Send(_))) | None => break,
             }
+            if steps == PART {
+                self.paused = true;
+                break;
+            }
+            steps += 1;
             match self.queue.pop_first() {
                 Some((key, Entry::Node { block, index })) => self.begin_node(block, index, key),
                 Some((key, Entry::Next(node))) => self.begin_next(node, key),

@@ -8,7 +8,7 @@ mod policy;
 mod schema;
 mod structure;
 pub mod types;
-pub(crate) mod units;
+pub mod units;
 mod written;
 
 pub use config::config_schema;

@@ -10,8 +10,8 @@ fn split(written: &str) -> Option<(f64, &str)> {
     Some((number, written[end..].trim()))
 }
 
-/// `500ms`, `90s`, `10m`, `2h`, `3d`.
-pub(crate) fn duration(written: &str) -> Option<Duration> {
+/// A time as flows write it: `500ms`, `90s`, `10m`, `2h`, `3d`.
+pub fn duration(written: &str) -> Option<Duration> {
     let (number, unit) = split(written)?;
     let seconds = match unit {
         "ms" => number / 1000.0,
@@ -25,7 +25,7 @@ pub(crate) fn duration(written: &str) -> Option<Duration> {
 }
 
 /// Bytes: `512MiB`, `1GiB`, `64KB`, `100`.
-pub(crate) fn bytes(written: &str) -> Option<u64> {
+pub fn bytes(written: &str) -> Option<u64> {
     let (number, unit) = split(written)?;
     let factor = match unit {
         "" | "B" => 1.0,
@@ -41,7 +41,7 @@ pub(crate) fn bytes(written: &str) -> Option<u64> {
 }
 
 /// Fuel: `40G`, `500M`, a plain number.
-pub(crate) fn fuel(written: &str) -> Option<u64> {
+pub fn fuel(written: &str) -> Option<u64> {
     let (number, unit) = split(written)?;
     let factor = match unit {
         "" => 1.0,
@@ -54,7 +54,7 @@ pub(crate) fn fuel(written: &str) -> Option<u64> {
 }
 
 /// A number that may end in k: `3k`.
-pub(crate) fn count(written: &str) -> Option<Value> {
+pub fn count(written: &str) -> Option<Value> {
     let (number, unit) = split(written)?;
     (unit == "k").then(|| whole(number * 1e3).map(Value::from)).flatten()
 }

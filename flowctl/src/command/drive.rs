@@ -9,7 +9,7 @@ use flow_engine::journal::{Durability, Journal, Record, Store, StoredRun};
 use flow_engine::plan::bound::{Bound, Known, bound};
 use flow_engine::report::Report;
 use flow_engine::run::ports::Ports;
-use flow_engine::run::{self, Around, Cancel, Models, Options, Outcome, Prepared, RunState};
+use flow_engine::run::{self, Around, Cancel, Models, Options, Outcome, Prepared, Recorded, RunState};
 use flow_engine::spec::config::Config;
 use flow_engine::value::Value;
 use serde_json::{Map, json};
@@ -72,10 +72,14 @@ impl Drive<'_> {
         self,
         store: &Store,
         mut run: StoredRun,
-        answers: Wanted,
+        mut answers: Wanted,
         from: From<'_>,
     ) -> Result<(Report, Answers), Failure> {
-        let people = Arc::new(Desk::new(store.clone(), run.id().to_owned()));
+        let answered = match &mut answers {
+            Wanted::Shared(recorded) => std::mem::take(recorded),
+            Wanted::Given | Wanted::Recorded | Wanted::Replayed(_) => Recorded::default(),
+        };
+        let people = Arc::new(Desk::new(store.clone(), run.id().to_owned(), answered));
         let (ports, answers) = wire::ports(self.config, self.flow, answers, people, self.offline);
         let (id, leave) = (run.id().to_owned(), !wire::attached());
         let listen = listen(store.clone(), id.clone());
@@ -125,6 +129,19 @@ impl Drive<'_> {
         runtime.shutdown_background();
         progress.end();
         report.map_err(|e| Failure::environment(e.to_string()))
+    }
+}
+
+/// Finds a wrong `-o` before anything is asked.
+pub(crate) fn has_output(flow: &CheckedFlow, ending: &Ending) -> Result<(), Failure> {
+    let outputs = &flow.flows[flow.root].outputs;
+    match &ending.output {
+        Some(output) if outputs.iter().all(|(name, _)| name != output) => {
+            let known: Vec<&str> = outputs.iter().map(|(name, _)| name.as_str()).collect();
+            Err(Failure::usage(format!("the flow has no output `{output}`"))
+                .hint(format!("its outputs: {}", known.join(", "))))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,33 +1,118 @@
 //! `flowctl judge`: programs on the tests of a problem, secret ones included.
 
-use crate::cli::{Format, JudgeArgs};
+mod limits;
+mod record;
+mod verify;
+
+use crate::cli::{JudgeArgs, JudgeFormat, StopAt};
 use crate::failure::{Failure, Kind};
 use crate::files::reason;
 use crate::problem::{self, Problem, Submission};
-use crate::render;
+use crate::render::{self, Judging};
 use crate::wire::Judge;
-use flow_sandbox::{Cancel, Comparison, Language, Limits, Report, Source, Stop, Task, Test, Tolerance, Verdict};
-use serde_json::{Value, json};
+use flow_engine::value::Value;
+use flow_sandbox::{
+    Cancel, Comparison, Error, Language, Limits, Report, Source, Stop, Task, Test, TestReport, Verdict,
+};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A program and what came of it.
 pub(crate) struct Judged {
-    pub(crate) problem: String,
+    pub(crate) job: Job,
+    /// Hash of the program's bytes; none when they can't be read.
+    pub(crate) sha256: Option<String>,
+    /// Its tests' verdicts, or why there is none.
+    pub(crate) report: Result<Report, NoVerdict>,
+}
+
+/// A program to judge, and how.
+#[derive(Clone)]
+pub(crate) struct Job {
+    problem: Arc<Problem>,
+    /// The package's folder, or the JSON file.
+    pub(crate) package: PathBuf,
     pub(crate) file: PathBuf,
     pub(crate) language: Option<Language>,
     /// The verdict that the package's folder names.
     pub(crate) expected: Option<String>,
-    /// Its tests' verdicts, or why there is none.
-    pub(crate) report: Result<Report, String>,
+    /// How outputs are compared; or why they can't be.
+    pub(crate) comparison: Result<Comparison, String>,
+    limits: Limits,
+    stop: Stop,
 }
 
-/// A program to judge.
-struct Job<'p> {
-    problem: &'p Problem,
-    submission: Submission,
+/// Why there is no verdict.
+pub(crate) enum NoVerdict {
+    /// It is nothing that can be judged here: a language or a kind of problem that is not supported.
+    Unsupported(String),
+    /// It could have been, and something failed.
+    Failed(String),
+}
+
+impl Job {
+    fn new(problem: &Arc<Problem>, package: &Path, submission: Submission, limits: Limits, stop: Stop) -> Self {
+        let extension = submission.path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+        Self {
+            problem: problem.clone(),
+            package: package.to_owned(),
+            language: Language::of_extension(extension),
+            expected: (!submission.folder.is_empty()).then_some(submission.folder),
+            comparison: problem.validation.comparison(),
+            file: submission.path,
+            limits,
+            stop,
+        }
+    }
+
+    /// The problem's name.
+    pub(crate) fn problem(&self) -> &str {
+        &self.problem.name
+    }
+
+    /// How many tests there are.
+    pub(crate) fn tests(&self) -> usize {
+        self.problem.public_tests.len() + self.problem.secret_tests.len()
+    }
+
+    /// None when it was cancelled.
+    fn judge(self, judge: &Judge, cancel: &Cancel, on: &mut dyn FnMut(&TestReport)) -> Option<Judged> {
+        let code = std::fs::read(&self.file);
+        let sha256 = code.as_ref().ok().map(|code| record::sha256(code));
+        let report = match (self.language, &self.comparison, code) {
+            _ if cancel.is_cancelled() => return None,
+            (None, ..) => Err(NoVerdict::Unsupported(match self.file.extension() {
+                Some(extension) => format!("`.{}` is no language that is judged here", extension.display()),
+                None => "it is no file with an ending that names a language".to_owned(),
+            })),
+            (_, Err(why), _) => Err(NoVerdict::Unsupported(why.clone())),
+            (.., Err(e)) => Err(NoVerdict::Failed(format!("can't read it: {}", reason(&e)))),
+            (Some(language), Ok(comparison), Ok(code)) => {
+                let task = Task {
+                    source: Source::new(language, code),
+                    tests: self.task_tests(),
+                    comparison: comparison.clone(),
+                    limits: self.limits,
+                    stop: self.stop,
+                };
+                match judge.judge(&task, cancel, on) {
+                    Err(Error::Cancelled) => return None,
+                    judged => judged.map_err(|e| NoVerdict::Failed(e.to_string())),
+                }
+            }
+        };
+        Some(Judged { job: self, sha256, report })
+    }
+
+    fn task_tests(&self) -> Vec<Test> {
+        let tests = self.problem.public_tests.iter().chain(&self.problem.secret_tests);
+        tests
+            .map(|t| Test { name: Some(t.name.clone()), input: t.input.clone(), expected: Some(t.output.clone()) })
+            .collect()
+    }
 }
 
 impl Judged {
@@ -41,76 +126,134 @@ impl Judged {
         Some(failed.unwrap_or(Verdict::Accepted))
     }
 
-    /// Whether the verdict is the one that the folder names; `None` when it names none.
+    /// Whether the verdict is the one that the folder names; `None` when it names none, or there is no verdict.
     pub(crate) fn held(&self) -> Option<bool> {
-        let expected = self.expected.as_deref()?;
-        let verdict = self.verdict();
+        let (expected, verdict) = (self.job.expected.as_deref()?, self.verdict()?);
         Some(match expected {
-            "accepted" => verdict == Some(Verdict::Accepted),
-            "wrong_answer" => verdict == Some(Verdict::WrongAnswer),
-            "time_limit_exceeded" => verdict == Some(Verdict::TimeLimit),
-            "run_time_error" => matches!(verdict, Some(Verdict::RuntimeError | Verdict::MemoryLimit)),
-            "compile_error" => verdict == Some(Verdict::CompileError),
-            "output_limit_exceeded" => verdict == Some(Verdict::OutputLimit),
-            "memory_limit_exceeded" => verdict == Some(Verdict::MemoryLimit),
-            "rejected" => verdict.is_some_and(|v| v != Verdict::Accepted),
+            "accepted" => verdict == Verdict::Accepted,
+            "wrong_answer" => verdict == Verdict::WrongAnswer,
+            "time_limit_exceeded" => verdict == Verdict::TimeLimit,
+            "run_time_error" => matches!(verdict, Verdict::RuntimeError | Verdict::MemoryLimit),
+            "compile_error" => verdict == Verdict::CompileError,
+            "output_limit_exceeded" => verdict == Verdict::OutputLimit,
+            "memory_limit_exceeded" => verdict == Verdict::MemoryLimit,
+            "rejected" => verdict != Verdict::Accepted,
             _ => return None,
         })
+    }
+
+    /// Whether it is not as it should be: not as its folder says, or not accepted where no folder says anything.
+    pub(crate) fn surprises(&self) -> bool {
+        !self.held().unwrap_or_else(|| self.verdict().is_none_or(|verdict| verdict == Verdict::Accepted))
     }
 }
 
 /// Judges programs and says whether each has the verdict that was expected of it.
 pub(crate) fn judge(args: &JudgeArgs) -> Result<ExitCode, Failure> {
-    let problems = problems(&args.problem)?;
+    match (&args.verify, &args.problem) {
+        (Some(report), _) => verify::verify(report, args),
+        (None, Some(problem)) => judge_given(problem, args),
+        (None, None) => unreachable!("internal error: clap asks for one of the two"),
+    }
+}
+
+fn judge_given(path: &Path, args: &JudgeArgs) -> Result<ExitCode, Failure> {
+    let given = limits::read(&args.limits)?;
+    let stop = match args.stop {
+        StopAt::Never => Stop::Never,
+        StopAt::FirstFailure => Stop::FirstFailure,
+    };
+    let problems = problems(path)?;
+    if let [(problem, _)] = problems.as_slice()
+        && let Err(why) = problem.validation.comparison()
+    {
+        return Err(Failure::usage(format!("`{}` can't be judged: {why}", path.display())));
+    }
     let mut jobs = Vec::new();
-    for problem in &problems {
-        let given = if args.submissions.is_empty() { problem.submissions.clone() } else { by_hand(&args.submissions)? };
-        jobs.extend(given.into_iter().map(|submission| Job { problem, submission }));
+    for (problem, package) in &problems {
+        let submissions =
+            if args.submissions.is_empty() { problem.submissions.clone() } else { by_hand(&args.submissions)? };
+        let limits = given.over(limits_of(problem));
+        jobs.extend(submissions.into_iter().map(|submission| Job::new(problem, package, submission, limits, stop)));
     }
     if jobs.is_empty() {
-        return Err(
-            Failure::usage(format!("`{}` has no submissions", args.problem.display())).hint("name programs after it")
-        );
+        return Err(Failure::usage(format!("`{}` has no submissions", path.display())).hint("name programs after it"));
     }
-    let judged = judge_all(args, &jobs);
-    let wrong = judged
-        .iter()
-        .any(|j| j.held() == Some(false) || (j.held().is_none() && j.verdict() != Some(Verdict::Accepted)));
-    let broken = judged.iter().any(|j| j.report.is_err());
-    match args.format {
-        Format::Human => render::out(render::verdicts_human(&judged)),
-        Format::Json => render::out(json_of(&judged, problems.len())),
+    if let Some(job) = jobs.iter().find(|job| job.tests() == 0) {
+        return Err(Failure::usage(format!("`{}` has no tests", job.package.display()))
+            .hint("a package has them in `data/sample` and `data/secret`, as pairs of `.in` and `.ans`"));
     }
-    Ok(match (broken, wrong) {
+    let (format, of) = (args.format, jobs.len());
+    let judged = judge_all(args, jobs, &mut |one| {
+        if format == JudgeFormat::Ndjson {
+            render::out(record::of(one));
+        }
+    })?;
+    match format {
+        JudgeFormat::Human => render::out_raw(&render::verdicts(&judged)),
+        JudgeFormat::Json => {
+            let name = if problems.len() == 1 { Some(&problems[0].0.name) } else { None };
+            let all: Vec<Value> = judged.iter().map(record::of).collect();
+            render::out(json!({ "problem": name, "submissions": all }));
+        }
+        JudgeFormat::Ndjson => {}
+    }
+    exit(&judged, of, judged.iter().any(Judged::surprises))
+}
+
+/// The exit code of what was judged, of so many programs; `wrong` says that it is not as it should be.
+fn exit(judged: &[Judged], of: usize, wrong: bool) -> Result<ExitCode, Failure> {
+    if judged.len() < of {
+        return Err(Failure::cancelled(format!("interrupted: {} of {of} programs were judged", judged.len())));
+    }
+    let failed = judged.iter().any(|one| matches!(one.report, Err(NoVerdict::Failed(_))));
+    Ok(match (failed, wrong) {
         (true, _) => ExitCode::from(Kind::Environment.code()),
         (false, true) => ExitCode::from(Kind::Ended.code()),
         (false, false) => ExitCode::SUCCESS,
     })
 }
 
-fn problems(path: &Path) -> Result<Vec<Problem>, Failure> {
+/// The problem, or the problems of a folder, each with where it lies.
+fn problems(path: &Path) -> Result<Vec<(Arc<Problem>, PathBuf)>, Failure> {
     if path.is_file() {
         let text = std::fs::read_to_string(path)
             .map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
         let value: Value = serde_json::from_str(&text)
             .map_err(|e| Failure::usage(format!("`{}` is not JSON: {e}", path.display())))?;
-        let problem = Problem::from_json(&value);
-        return Ok(vec![problem.ok_or_else(|| Failure::usage(format!("`{}` has no `public_tests`", path.display())))?]);
+        let problem = Problem::from_json(&value)
+            .ok_or_else(|| Failure::usage(format!("`{}` has no `public_tests`", path.display())))?;
+        return Ok(vec![(Arc::new(problem), path.to_owned())]);
     }
-    if problem::is_package(path) {
-        return Ok(vec![Problem::open(path)?]);
-    }
-    let packages = problem::packages_in(path)?;
+    let packages = if problem::is_package(path) { vec![path.to_owned()] } else { problem::packages_in(path)? };
     if packages.is_empty() {
-        return Err(Failure::usage(format!("`{}` is no problem package and holds none", path.display())));
+        return Err(Failure::usage(format!("`{}` is no problem package and holds none", path.display()))
+            .hint("a package is a folder with a `problem.yaml`"));
     }
-    packages.iter().map(|folder| Problem::open(folder)).collect()
+    packages.into_iter().map(|folder| Ok((Arc::new(Problem::open(&folder)?), folder))).collect()
+}
+
+fn limits_of(problem: &Problem) -> Limits {
+    let mut limits = problem.limits.time_s.map_or_else(Limits::default, Limits::seconds);
+    if let Some(mib) = problem.limits.memory_mib {
+        limits.memory = mib << 20;
+    }
+    if let Some(mib) = problem.limits.output_mib {
+        limits.output = mib << 20;
+    }
+    limits
 }
 
 fn by_hand(paths: &[PathBuf]) -> Result<Vec<Submission>, Failure> {
     let submission = |path: &PathBuf| {
         if !path.is_file() {
             return Err(Failure::usage(format!("can't read `{}`: there is no such file", path.display())));
+        }
+        let extension = path.extension().unwrap_or_default();
+        if extension.to_str().and_then(Language::of_extension).is_none() {
+            let known: Vec<&str> = Language::ALL.iter().map(|l| l.name()).collect();
+            return Err(Failure::usage(format!("`{}` is in no language that is judged here", path.display()))
+                .hint(format!("its ending tells the language: {}", known.join(", "))));
         }
         // A program in a package's folder is expected to have the verdict that the folder names, wherever it is named.
         let folder = path.parent().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned());
@@ -119,86 +262,55 @@ fn by_hand(paths: &[PathBuf]) -> Result<Vec<Submission>, Failure> {
     paths.iter().map(submission).collect()
 }
 
-/// Judges with as many threads as there are cores, in the order of the jobs.
-fn judge_all(args: &JudgeArgs, jobs: &[Job<'_>]) -> Vec<Judged> {
-    let judge = Judge::new(args.offline, render::setting_up);
-    let threads = args.jobs.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1).max(1);
-    let next = AtomicUsize::new(0);
+/// Judges all, with as many at work as there are workers, and tells of each as it ends. They come back in the order given,
+/// without those that Ctrl-C left out.
+fn judge_all(
+    args: &JudgeArgs,
+    jobs: Vec<Job>,
+    ended: &mut (dyn FnMut(&Judged) + Send),
+) -> Result<Vec<Judged>, Failure> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = args.jobs.map_or(cores, usize::from);
+    let judge = Judge::with_workers(workers, args.offline, render::setting_up);
+    let cancel = Cancel::new();
+    cancel_on_signal(cancel.clone())?;
+    let show = Judging::new(&jobs, args.format);
+    let (next, ended) = (AtomicUsize::new(0), Mutex::new(ended));
     let done: Mutex<Vec<(usize, Judged)>> = Mutex::default();
     std::thread::scope(|scope| {
-        for _ in 0..threads.min(jobs.len()) {
+        for _ in 0..workers.min(jobs.len()) {
             scope.spawn(|| {
                 while let Some((index, job)) =
                     Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, jobs.get(i)?)))
                 {
-                    let judged = judge_one(&judge, args, job);
-                    render::judged(&judged, index + 1, jobs.len());
-                    done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, judged));
+                    show.begun(job);
+                    let Some(judged) = job.clone().judge(&judge, &cancel, &mut |_| show.tested()) else { return };
+                    show.ended(&judged);
+                    ended.lock().unwrap_or_else(PoisonError::into_inner)(&judged);
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push((index, judged));
                 }
             });
         }
     });
-    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    show.end();
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, judged)| judged).collect()
+    Ok(done.into_iter().map(|(_, judged)| judged).collect())
 }
 
-fn judge_one(judge: &Judge, args: &JudgeArgs, job: &Job<'_>) -> Judged {
-    let Submission { path, folder } = &job.submission;
-    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-    let language = Language::of_extension(extension);
-    let report = match (language, std::fs::read(path)) {
-        (None, _) => Err(format!("`.{extension}` is no language that can be judged here")),
-        (_, Err(e)) => Err(format!("can't read it: {}", reason(&e))),
-        (Some(language), Ok(code)) => {
-            let stop = if args.stop_first_failure { Stop::FirstFailure } else { Stop::Never };
-            judge
-                .judge(&task(job.problem, Source::new(language, code), stop), &Cancel::new(), &mut |_| ())
-                .map_err(|e| e.to_string())
-        }
+/// Ctrl-C once ends the judging in order; twice, without asking.
+fn cancel_on_signal(cancel: Cancel) -> Result<(), Failure> {
+    let failed = |e: std::io::Error| Failure::environment(format!("can't start: {e}"));
+    let signals = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let wait = move || {
+        signals.block_on(async {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                cancel.cancel();
+            }
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(i32::from(Kind::Cancelled.code()));
+            }
+        });
     };
-    let expected = (!folder.is_empty()).then(|| folder.clone());
-    Judged { problem: job.problem.name.clone(), file: path.clone(), language, expected, report }
-}
-
-fn task(problem: &Problem, source: Source, stop: Stop) -> Task {
-    let tests = problem.public_tests.iter().chain(&problem.secret_tests);
-    let tests = tests
-        .map(|t| Test { name: Some(t.name.clone()), input: t.input.clone(), expected: Some(t.output.clone()) })
-        .collect();
-    let flags = problem.comparison;
-    let float = (flags.float_absolute.is_some() || flags.float_relative.is_some()).then(|| Tolerance {
-        absolute: flags.float_absolute.unwrap_or(0.0),
-        relative: flags.float_relative.unwrap_or(0.0),
-    });
-    let comparison = if flags.space_change_sensitive {
-        Comparison::Exact
-    } else {
-        // The package format's default validator ignores case unless it is told not to.
-        Comparison::Tokens { ignore_case: !flags.case_sensitive, float }
-    };
-    let mut limits = problem.limits.time_s.map_or_else(Limits::default, Limits::seconds);
-    if let Some(mib) = problem.limits.memory_mib {
-        limits.memory = mib << 20;
-    }
-    Task { source, tests, comparison, limits, stop }
-}
-
-fn json_of(judged: &[Judged], problems: usize) -> Value {
-    let submission = |j: &Judged| {
-        let tests: Vec<Value> = j.report.iter().flat_map(|r| &r.tests).map(|t| {
-            json!({ "name": t.name, "verdict": t.verdict, "fuel": t.fuel, "time_ms": t.time_ms, "memory": t.memory })
-        }).collect();
-        json!({
-            "problem": j.problem,
-            "file": j.file.display().to_string(),
-            "language": j.language,
-            "verdict": j.verdict(),
-            "expected": j.expected,
-            "message": j.report.as_ref().map_or_else(|e| Some(e.clone()), |r| r.message.clone()),
-            "tests": tests,
-        })
-    };
-    let name = if problems == 1 { judged.first().map(|j| j.problem.clone()) } else { None };
-    json!({ "problem": name, "submissions": judged.iter().map(submission).collect::<Vec<_>>() })
+    std::thread::Builder::new().name("flow-signals".into()).spawn(wait).map(drop).map_err(failed)
 }

@@ -1,6 +1,6 @@
 //! `flowctl run`.
 
-use super::drive::{Drive, From, Shown, bound_of, end};
+use super::drive::{Drive, From, Shown, bound_of, end, has_output};
 use crate::cli::RunArgs;
 use crate::failure::Failure;
 use crate::input::{self, Given as Written};
@@ -19,13 +19,7 @@ use std::process::ExitCode;
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let config = wire::config()?;
     let flow = super::check::open(&args.flow)?;
-    if let Some(output) = &args.ending.output
-        && flow.flows[flow.root].outputs.iter().all(|(name, _)| name != output)
-    {
-        let known: Vec<&str> = flow.flows[flow.root].outputs.iter().map(|(n, _)| n.as_str()).collect();
-        return Err(Failure::usage(format!("the flow has no output `{output}`"))
-            .hint(format!("its outputs: {}", known.join(", "))));
-    }
+    has_output(&flow, &args.ending)?;
     let replay = args.replay.as_deref().map(wire::cassette).transpose()?;
     let mut models = wire::models(&config, &flow, &args.models)?;
     if let (Some(cassette), true) = (&replay, args.models.is_empty()) {
@@ -67,7 +61,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         }
         (Answers::Providers | Answers::Recorded(_), _) => {}
     }
-    Ok(end(shown, Some(&id), &flow, &report, Some(&bounds)))
+    // A run that was refused was not begun, and is not kept.
+    let kept = store.find(&id).is_ok().then_some(id.as_str());
+    Ok(end(shown, kept, &flow, &report, Some(&bounds)))
 }
 
 /// What the command line gives for inputs and params, read by their types.

@@ -16,13 +16,21 @@ pub(crate) fn toolchain(args: &ToolchainArgs) -> Result<ExitCode, Failure> {
         ToolchainCommand::Install { language, from } => {
             let language = parse(language)?;
             let origin = from.as_deref().map_or(Origin::Registry, Origin::File);
-            sandbox.setup(language, origin, &mut |step| render::setting_up(language, &step)).map_err(failed)?;
+            let mut shown = render::SettingUp::new(language);
+            let done = sandbox.setup(language, origin, &mut |step| shown.show(&step));
+            shown.end();
+            done.map_err(failed)?;
             render::note(format_args!("{language} is ready"));
         }
         ToolchainCommand::Remove { language } => {
             let language = parse(language)?;
             sandbox.remove(language).map_err(failed)?;
-            render::note(format_args!("{language} is removed"));
+            let with = match language {
+                Language::C => ", and `cpp` with it: they share one compiler",
+                Language::Cpp => ", and `c` with it: they share one compiler",
+                Language::Python | Language::Javascript | Language::Rust | Language::Wasm => "",
+            };
+            render::note(format_args!("{language} is removed{with}"));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -41,7 +49,10 @@ fn list(sandbox: &Sandbox, format: Format) {
     for one in all {
         let state = match &one.state {
             State::Ready => "ready".to_owned(),
-            State::Missing => format!("missing: `flowctl toolchain install {}`", one.language),
+            State::Missing => match &one.hint {
+                Some(hint) => format!("missing: {hint}"),
+                None => format!("missing: `flowctl toolchain install {}`", one.language),
+            },
             State::Broken(why) => format!("broken ({why}): `flowctl toolchain install {}`", one.language),
         };
         let size = match (one.disk_bytes, one.fetched_bytes) {
@@ -49,7 +60,8 @@ fn list(sandbox: &Sandbox, format: Format) {
             (0, fetched) => format!(", {} MB to fetch", fetched / 1_000_000),
             (disk, _) => format!(", {} MB on disk", disk / 1_000_000),
         };
-        let licence = if one.licence.is_empty() { String::new() } else { format!(", {}", one.licence) };
-        render::out(format_args!("{:<11} {}{licence}{size}  {state}", one.language.to_string(), one.name));
+        let licence = if one.licence.is_empty() { String::new() } else { format!("; licence: {}", one.licence) };
+        render::out(format_args!("{:<11} {state}", one.language));
+        render::out(format_args!("            {}{size}{licence}", one.name));
     }
 }

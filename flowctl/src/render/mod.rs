@@ -1,16 +1,26 @@
 //! The only place that prints: results on stdout, the talk on stderr. A pipe that nobody reads any more is no failure.
 
+mod clip;
 mod diagnostics;
+mod diff;
+mod judging;
+mod moment;
 mod progress;
+mod run;
+mod sides;
 mod summary;
 mod toolchain;
 mod verdicts;
 
 pub(crate) use diagnostics::{findings_human, findings_json};
+pub(crate) use diff::{diff, parting};
+pub(crate) use judging::Judging;
+pub(crate) use moment::{ago, iso};
 pub(crate) use progress::Progress;
+pub(crate) use run::{count, part, run, runs};
 pub(crate) use summary::{question, summary};
-pub(crate) use toolchain::setting_up;
-pub(crate) use verdicts::{judged, verdicts_human};
+pub(crate) use toolchain::{SettingUp, setting_up};
+pub(crate) use verdicts::{differences, verdicts};
 
 use crate::failure::Failure;
 use std::fmt::Display;

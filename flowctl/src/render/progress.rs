@@ -1,5 +1,6 @@
 //! A run as it goes: live lines on a terminal, plain ones elsewhere. Drawn from the same events as the report.
 
+use super::moment::seconds;
 use flow_engine::journal::{Event, Record};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::HashMap;
@@ -93,6 +94,7 @@ impl Progress {
             }
             Event::RunStarted(_)
             | Event::Resumed { .. }
+            | Event::Stepped
             | Event::TimerSet { budget: true, .. }
             | Event::TimerFired { .. }
             | Event::Cancelled { .. }
@@ -166,12 +168,6 @@ fn verdict(value: &serde_json::Value) -> String {
         }
         _ => "done".to_owned(),
     }
-}
-
-fn seconds(ms: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "times of runs are far below 2^52 ms")]
-    let ms = ms as f64;
-    ms / 1000.0
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -1,5 +1,7 @@
 //! The last line of a run.
 
+use super::moment::seconds;
+use super::run::count;
 use flow_engine::report::Report;
 use flow_engine::run::Outcome;
 use flow_engine::run::ports::Question;
@@ -18,9 +20,8 @@ pub(crate) fn summary(report: &Report) -> String {
     };
     let spend = &report.spend;
     let cost = spend.usd.map(|usd| format!(", {usd:.4} USD")).unwrap_or_default();
-    #[expect(clippy::cast_precision_loss, reason = "times of runs are far below 2^52 ms")]
-    let seconds = spend.wall_ms as f64 / 1000.0;
-    let calls = if spend.calls == 1 { "1 call".to_owned() } else { format!("{} calls", spend.calls) };
+    let seconds = seconds(spend.wall_ms);
+    let calls = count(spend.calls, "call");
     let tokens = spend.prompt_tokens + spend.completion_tokens;
     let mut text = format!("{outcome}: {calls}, {tokens} tokens{cost}, {seconds:.1} s");
     if spend.cached > 0 {

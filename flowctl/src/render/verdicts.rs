@@ -1,94 +1,203 @@
-//! Verdicts of programs, one line each, with the first failing test of those that surprise.
+//! Verdicts of programs: a table, then the first failing test of those that surprise, then the count.
 
-use crate::command::Judged;
-use flow_sandbox::{TestReport, Verdict};
+use super::sides::side_by_side;
+use crate::command::{Job, Judged, NoVerdict};
+use flow_sandbox::{Report, TestReport, Verdict};
+use std::collections::BTreeMap;
+use std::fmt::Write;
 
-/// Lines of an output that are shown.
-const SHOWN_LINES: usize = 12;
+/// Programs whose failure is told in full; `--format json` has all.
+const TOLD: usize = 20;
 
-/// One line on stderr as a program is done.
-pub(crate) fn judged(one: &Judged, index: usize, of: usize) {
-    super::note(format_args!("[{index}/{of}] {}", line(one)));
+/// Lines of an error or an input that are shown.
+const LINES: usize = 12;
+
+/// Characters of a line that are shown.
+const WIDTH: usize = 120;
+
+/// Differences of one program that are listed: where one number is another, most are.
+const DIFFERENCES: usize = 10;
+
+/// A program's verdict on one line.
+pub(super) fn line(one: &Judged) -> String {
+    let row = row(one);
+    let text = format!("{} {} {} {} {}", row[0], row[2], row[3], row[4], row[5]);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The table of all verdicts, then what was not as expected.
-pub(crate) fn verdicts_human(judged: &[Judged]) -> String {
-    let mut text: String = judged.iter().map(|one| line(one) + "\n").collect();
-    for one in judged {
-        let surprises = one.held() == Some(false) || (one.held().is_none() && one.verdict() != Some(Verdict::Accepted));
-        if let (true, Ok(report)) = (surprises, &one.report) {
-            text.push_str(&format!(
-                "\n{}: {}\n",
-                one.file.display(),
-                report.message.as_deref().unwrap_or("no message")
-            ));
-            if let Some(test) = report.tests.iter().find(|t| t.verdict.failed()) {
-                text.push_str(&shown(test));
-            }
+/// All verdicts.
+pub(crate) fn verdicts(judged: &[Judged]) -> String {
+    let mut text = String::new();
+    let head = ["program", "language", "verdict", "tests", "slowest", ""].map(str::to_owned);
+    let rows: Vec<[String; 6]> = judged.iter().map(row).collect();
+    table(&mut text, std::iter::once(&head).chain(&rows));
+    let surprises: Vec<&Judged> = judged.iter().filter(|one| one.surprises()).collect();
+    for one in surprises.iter().take(TOLD) {
+        if let Ok(report) = &one.report {
+            failure(&mut text, one, report);
         }
     }
-    let held = judged.iter().filter(|j| j.held() == Some(true)).count();
-    let expected = judged.iter().filter(|j| j.held().is_some()).count();
-    if expected > 0 {
-        text.push_str(&format!("\n{held} of {expected} as expected"));
+    if surprises.len() > TOLD {
+        push(&mut text, format_args!("\n… and {} more that are not as expected\n", surprises.len() - TOLD));
     }
-    text.trim_end().to_owned()
-}
-
-fn line(one: &Judged) -> String {
-    let verdict = match (&one.report, one.verdict()) {
-        (Ok(report), Some(verdict)) => {
-            let good = report.tests.iter().filter(|t| t.verdict == Verdict::Accepted).count();
-            let slowest = report.tests.iter().map(|t| t.time_ms).max().unwrap_or_default();
-            format!("{:<14} {good:>3} of {:<3} tests {slowest:>6} ms", verdict.name(), report.tests.len())
-        }
-        (Err(why), _) => format!("no verdict: {why}"),
-        (Ok(_), None) => "no verdict".to_owned(),
-    };
-    let expected = match one.held() {
-        Some(true) => "as expected".to_owned(),
-        Some(false) => format!("EXPECTED {}", one.expected.as_deref().unwrap_or_default()),
-        None => String::new(),
-    };
-    format!("{verdict}  {}  {expected}", one.file.display()).trim_end().to_owned()
-}
-
-/// A failing test: what went in, and expected and actual output side by side with the first difference marked.
-fn shown(test: &TestReport) -> String {
-    let mut text = format!("  test {}: {}\n", test.name.as_deref().unwrap_or("?"), test.verdict);
-    text.push_str("  input:\n");
-    for line in clipped(&test.input) {
-        text.push_str(&format!("    {line}\n"));
-    }
-    let expected = clipped(test.expected.as_deref().unwrap_or_default());
-    let actual = clipped(&test.stdout);
-    let width = expected.iter().map(|l| l.chars().count()).max().unwrap_or(0).clamp(8, 60);
-    text.push_str(&format!("    {:<width$} | actual\n", "expected"));
-    let mut differed = false;
-    for i in 0..expected.len().max(actual.len()) {
-        let (left, right) = (expected.get(i).map_or("", |l| l), actual.get(i).map_or("", |l| l));
-        let first = !differed && left.trim_end() != right.trim_end();
-        differed |= first;
-        text.push_str(&format!("  {} {left:<width$} | {right}\n", if first { ">" } else { " " }));
-    }
+    push(&mut text, format_args!("\n"));
+    summary(&mut text, judged);
     text
 }
 
-/// The lines of a text, without those in the middle of a long one, each at most 60 characters.
-fn clipped(text: &str) -> Vec<String> {
-    let short = |line: &str| {
-        if line.chars().count() > 60 { line.chars().take(59).chain(['…']).collect() } else { line.to_owned() }
-    };
-    let lines: Vec<&str> = text.lines().collect();
-    if lines.len() <= SHOWN_LINES {
-        return lines.into_iter().map(short).collect();
+/// What a report and the same programs judged again differ in.
+pub(crate) fn differences(different: &[(String, Vec<String>)], of: usize) -> String {
+    let mut text = String::new();
+    for (file, found) in different {
+        push(&mut text, format_args!("{file}\n"));
+        found.iter().take(DIFFERENCES).for_each(|one| push(&mut text, format_args!("  {}\n", short(one))));
+        if found.len() > DIFFERENCES {
+            push(&mut text, format_args!("  … and {} more\n", found.len() - DIFFERENCES));
+        }
     }
-    let half = SHOWN_LINES / 2;
-    let left_out = format!("… {} lines …", lines.len() - 2 * half);
-    lines[..half]
-        .iter()
-        .map(|l| short(l))
-        .chain([left_out])
-        .chain(lines[lines.len() - half..].iter().map(|l| short(l)))
-        .collect()
+    let same = of - different.len();
+    push(&mut text, format_args!("{same} of {of} programs are the same, bit for bit\n"));
+    text
+}
+
+fn row(one: &Judged) -> [String; 6] {
+    let language = one.job.language.map(|l| l.to_string()).unwrap_or_default();
+    let (verdict, tests, slowest, why) = match &one.report {
+        Ok(report) => {
+            let good = report.tests.iter().filter(|t| t.verdict == Verdict::Accepted).count();
+            let slowest = report.tests.iter().map(|t| t.time_ms).max().unwrap_or_default();
+            let verdict = one.verdict().map(|v| v.to_string()).unwrap_or_default();
+            (verdict, format!("{good}/{}", report.tests.len()), format!("{slowest} ms"), String::new())
+        }
+        Err(NoVerdict::Unsupported(why)) => ("not judged".to_owned(), String::new(), String::new(), why.clone()),
+        Err(NoVerdict::Failed(why)) => ("no verdict".to_owned(), String::new(), String::new(), why.clone()),
+    };
+    let expected = match (one.held(), one.job.expected.as_deref()) {
+        (Some(true), _) => "as expected".to_owned(),
+        (Some(false), Some(expected)) => format!("EXPECTED {expected}"),
+        (Some(false) | None, _) => why,
+    };
+    [place(&one.job), language, verdict, tests, slowest, expected]
+}
+
+/// Where a program lies: in its package, without the folders that all packages have.
+fn place(job: &Job) -> String {
+    let package = job.package.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    match job.file.strip_prefix(job.package.join("submissions")) {
+        Ok(inside) => format!("{package}/{}", inside.display()),
+        Err(_) => job.file.display().to_string(),
+    }
+}
+
+/// Lines of columns that are as wide as what stands in them; the last one ends where it ends.
+fn table<'a>(into: &mut String, rows: impl Iterator<Item = &'a [String; 6]> + Clone) {
+    let mut widths = [0; 6];
+    for row in rows.clone() {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    for row in rows {
+        let mut line = String::new();
+        for (i, (width, cell)) in widths.iter().zip(row).enumerate() {
+            // Numbers are read from the right.
+            match i {
+                3 | 4 => push(&mut line, format_args!("{cell:>width$}  ")),
+                5 => line.push_str(cell),
+                _ => push(&mut line, format_args!("{cell:<width$}  ")),
+            }
+        }
+        push(into, format_args!("{}\n", line.trim_end()));
+    }
+}
+
+/// Why a program failed: its first failing test.
+fn failure(into: &mut String, one: &Judged, report: &Report) {
+    push(into, format_args!("\n{}\n", one.job.file.display()));
+    if !report.compiled {
+        lines(into, report.message.as_deref().unwrap_or_default());
+        return;
+    }
+    let Some(test) = report.tests.iter().find(|t| t.verdict.failed()) else {
+        let expected = one.job.expected.as_deref().unwrap_or_default();
+        push(into, format_args!("  all tests are accepted, {expected} was expected\n"));
+        return;
+    };
+    let name = test.name.as_deref().unwrap_or("?");
+    push(into, format_args!("  test {name}: {}{}\n", test.verdict, reason(test)));
+    push(into, format_args!("  input:\n"));
+    lines(into, &test.input);
+    if test.verdict == Verdict::WrongAnswer {
+        let holds = |expected: &str, actual: &str| {
+            one.job.comparison.as_ref().ok().and_then(|c| c.holds(expected, actual)).unwrap_or(expected == actual)
+        };
+        side_by_side(into, test.expected.as_deref().unwrap_or_default(), &test.stdout, &holds);
+    } else if !test.stderr.trim().is_empty() {
+        push(into, format_args!("  standard error:\n"));
+        lines(into, &test.stderr);
+    }
+}
+
+fn reason(test: &TestReport) -> String {
+    test.message.as_deref().map(|why| format!(" ({why})")).unwrap_or_default()
+}
+
+/// A text, indented, without its middle when it is long.
+fn lines(into: &mut String, text: &str) {
+    let all: Vec<&str> = text.trim_end().lines().collect();
+    let shown = |into: &mut String, some: &[&str]| {
+        some.iter().for_each(|line| push(into, format_args!("    {}\n", short(line))));
+    };
+    if all.len() <= LINES {
+        return shown(into, &all);
+    }
+    let half = LINES / 2;
+    shown(into, &all[..half]);
+    push(into, format_args!("    … {} lines …\n", all.len() - 2 * half));
+    shown(into, &all[all.len() - half..]);
+}
+
+/// A line without its middle when it is long.
+fn short(line: &str) -> String {
+    let count = line.chars().count();
+    if count <= WIDTH {
+        return line.to_owned();
+    }
+    let head: String = line.chars().take(WIDTH / 2).collect();
+    let tail: String = line.chars().skip(count - WIDTH / 2).collect();
+    format!("{head} … {tail}")
+}
+
+/// How many are as expected, by language where there are several.
+fn summary(into: &mut String, judged: &[Judged]) {
+    let mut languages: BTreeMap<String, Vec<&Judged>> = BTreeMap::new();
+    for one in judged {
+        let language = one.job.language.map_or_else(|| "other".to_owned(), |l| l.to_string());
+        languages.entry(language).or_default().push(one);
+    }
+    let many = languages.len() > 1;
+    for (language, all) in languages.iter().filter(|_| many) {
+        push(into, format_args!("{language:<11} {}\n", counted(all)));
+    }
+    let all: Vec<&Judged> = judged.iter().collect();
+    push(into, format_args!("{}{}\n", if many { "all         " } else { "" }, counted(&all)));
+}
+
+fn counted(judged: &[&Judged]) -> String {
+    let (held, told) =
+        judged.iter().filter_map(|one| one.held()).fold((0, 0), |(h, t), held| (h + usize::from(held), t + 1));
+    let mut counts: BTreeMap<Verdict, usize> = BTreeMap::new();
+    judged.iter().filter_map(|one| one.verdict()).for_each(|verdict| *counts.entry(verdict).or_default() += 1);
+    let none = judged.iter().filter(|one| one.report.is_err()).count();
+    let mut parts: Vec<String> = counts.iter().map(|(verdict, n)| format!("{n} {verdict}")).collect();
+    if none > 0 {
+        parts.push(format!("{none} without a verdict"));
+    }
+    let expected = if told > 0 { format!("{held} of {told} as expected: ") } else { String::new() };
+    format!("{expected}{}", parts.join(", "))
+}
+
+pub(super) fn push(into: &mut String, what: std::fmt::Arguments<'_>) {
+    // Writing to a string can't fail.
+    let _ = into.write_fmt(what);
 }

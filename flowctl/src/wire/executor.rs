@@ -1,7 +1,8 @@
-//! The engine's executor: flowctl's sandbox behind the port, with toolchains set up on first use.
+//! The engine's executor: a pool of judging processes behind the port, with toolchains set up on first use.
 
 use flow_engine::run::ports::{Compare, ExecuteJob, Executor, JobInput};
 use flow_engine::value::Value;
+use flow_sandbox::worker::Pool;
 use flow_sandbox::{
     Answer, Cancel, Comparison, Error, Language, Limits, Origin, Progress, Report, Sandbox, Source, Stop, Task, Test,
     TestReport,
@@ -11,6 +12,7 @@ use futures::future::BoxFuture;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where toolchains are kept: `FLOWCTL_CACHE`, else the user's cache folder.
@@ -23,15 +25,16 @@ pub(crate) fn cache_folder() -> PathBuf {
         .unwrap_or_else(|| PathBuf::from(".flowctl-cache"))
 }
 
-/// The sandbox, opened when the first program wants to run: a flow without programs pays nothing for it.
+/// Judges in worker processes, which are this program again: started when the first program wants to run, so a flow
+/// without programs pays nothing for them.
 #[derive(Clone)]
 pub(crate) struct Judge {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    sandbox: Mutex<Option<Arc<Sandbox>>>,
-    ready: Mutex<BTreeSet<Language>>,
+    pool: Pool,
+    set_up: Mutex<BTreeSet<Language>>,
     offline: bool,
     on_setup: OnSetup,
 }
@@ -40,37 +43,57 @@ struct Inner {
 pub(crate) type OnSetup = fn(Language, &Progress);
 
 impl Judge {
+    /// A judge with a worker for each core.
     pub(crate) fn new(offline: bool, on_setup: OnSetup) -> Self {
-        Self { inner: Arc::new(Inner { sandbox: Mutex::new(None), ready: Mutex::default(), offline, on_setup }) }
+        Self::with_workers(std::thread::available_parallelism().map_or(1, usize::from), offline, on_setup)
     }
 
-    /// Judges a task in this thread, its toolchain set up first.
+    /// A judge with at most so many workers.
+    pub(crate) fn with_workers(workers: usize, offline: bool, on_setup: OnSetup) -> Self {
+        let pool = Pool::new(workers, worker);
+        Self { inner: Arc::new(Inner { pool, set_up: Mutex::default(), offline, on_setup }) }
+    }
+
+    /// Judges a task, a toolchain that is missing set up first.
     pub(crate) fn judge(&self, task: &Task, cancel: &Cancel, on: &mut dyn FnMut(&TestReport)) -> Result<Report, Error> {
-        let sandbox = self.ready(task.source.language)?;
-        sandbox.judge(task, cancel, on)
+        self.when_ready(|pool| pool.judge(task, cancel, on))
     }
 
-    fn sandbox(&self) -> Result<Arc<Sandbox>, Error> {
-        let mut slot = self.inner.sandbox.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sandbox) = &*slot {
-            return Ok(sandbox.clone());
+    /// Has the pool work; where a worker lacks a toolchain, sets it up and has it work again.
+    fn when_ready<T>(&self, mut work: impl FnMut(&Pool) -> Result<T, Error>) -> Result<T, Error> {
+        let mut missed = BTreeSet::new();
+        loop {
+            match work(&self.inner.pool) {
+                // Once for each language: what a set-up does not mend is told.
+                Err(Error::Unready { language, .. }) if missed.insert(language) => self.set_up(language)?,
+                done => return done,
+            }
         }
-        let sandbox = Arc::new(Sandbox::open(&cache_folder())?);
-        *slot = Some(sandbox.clone());
-        Ok(sandbox)
     }
 
-    fn ready(&self, language: Language) -> Result<Arc<Sandbox>, Error> {
-        let sandbox = self.sandbox()?;
+    fn set_up(&self, language: Language) -> Result<(), Error> {
         // Held over the set-up: a second program of the language waits for it instead of starting another.
-        let mut ready = self.inner.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        if !ready.contains(&language) {
+        let mut set_up = self.inner.set_up.lock().unwrap_or_else(PoisonError::into_inner);
+        if !set_up.contains(&language) {
             let origin = if self.inner.offline { Origin::Cache } else { Origin::Registry };
+            let sandbox = Sandbox::open(&cache_folder())?;
             sandbox.setup(language, origin, &mut |step| (self.inner.on_setup)(language, &step))?;
-            ready.insert(language);
+            set_up.insert(language);
         }
-        Ok(sandbox)
+        Ok(())
     }
+}
+
+/// What a worker may know of the environment: where compilers and temporary files are, and no key of a provider.
+const ENVIRONMENT: [&str; 9] =
+    ["PATH", "HOME", "USERPROFILE", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT"];
+
+/// This program as a worker. One whose path cannot be told is looked for by its name.
+fn worker() -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap_or_else(|_| PathBuf::from("flowctl")));
+    command.arg("worker").arg(cache_folder()).env_clear();
+    command.envs(ENVIRONMENT.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))));
+    command
 }
 
 /// Ends the work when whoever waits for it is gone.
@@ -110,10 +133,9 @@ impl Executor for Judge {
     fn rule<'a>(&'a self, module: &'a [u8], value: &'a Value) -> BoxFuture<'a, Result<Result<(), String>, String>> {
         let (module, question) = (module.to_vec(), json!({ "value": value }).to_string());
         self.blocking(move |judge, cancel| {
-            let sandbox = judge.ready(Language::Wasm).map_err(|e| e.to_string())?;
             let checker = Source::new(Language::Wasm, module);
             let Answer { holds, reason } =
-                sandbox.ask(&checker, question.as_bytes(), cancel).map_err(|e| e.to_string())?;
+                judge.when_ready(|pool| pool.ask(&checker, &question, cancel)).map_err(|e| e.to_string())?;
             Ok(if holds { Ok(()) } else { Err(reason) })
         })
         .boxed()

@@ -18,6 +18,7 @@ use flow_engine::model::cassette::{Cassette, Recorder, Replay};
 use flow_engine::model::{HttpModel, KNOWN, Kind, Limited, Provider, SchemaSupport, Timeouts, known_prices};
 use flow_engine::run::Models;
 use flow_engine::run::Prices;
+use flow_engine::run::Recorded;
 use flow_engine::run::ports::{Model, People, Ports};
 use flow_engine::source::Sources;
 use flow_engine::spec::config::{Config, ProviderKind};
@@ -55,6 +56,8 @@ pub(crate) enum Wanted {
     Given,
     /// The providers, and they are written down.
     Recorded,
+    /// The providers, and what people have said in another run.
+    Shared(Recorded),
     /// A recording.
     Replayed(Cassette),
 }
@@ -88,7 +91,7 @@ pub(crate) fn ports(
             let recorder = Arc::new(Recorder::new(http.clone(), name));
             (recorder.clone(), Answers::Recorded(recorder))
         }
-        Wanted::Given => (http.clone(), Answers::Providers),
+        Wanted::Given | Wanted::Shared(_) => (http.clone(), Answers::Providers),
     };
     let executor = Arc::new(Judge::new(offline, render::setting_up));
     (Ports { model, executor, people, embedder: http }, answers)

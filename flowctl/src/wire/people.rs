@@ -2,6 +2,7 @@
 
 use crate::render;
 use flow_engine::journal::Store;
+use flow_engine::run::Recorded;
 use flow_engine::run::ports::{People, Question};
 use flow_engine::spec::types::Type;
 use flow_engine::value::Value;
@@ -19,14 +20,16 @@ pub(crate) const LISTEN: Duration = Duration::from_millis(300);
 pub(crate) struct Desk {
     store: Store,
     run: String,
+    /// What was answered to the same questions before.
+    answered: Recorded,
     /// One question at a time is asked at the terminal; none when there is no terminal.
     terminal: Option<Arc<Mutex<()>>>,
 }
 
 impl Desk {
     /// The desk of a run.
-    pub(crate) fn new(store: Store, run: String) -> Self {
-        Self { store, run, terminal: attached().then(Arc::default) }
+    pub(crate) fn new(store: Store, run: String, answered: Recorded) -> Self {
+        Self { store, run, answered, terminal: attached().then(Arc::default) }
     }
 }
 
@@ -38,6 +41,9 @@ pub(crate) fn attached() -> bool {
 impl People for Desk {
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<Option<Value>, String>> {
         async move {
+            if let Some(answer) = self.answered.answer(question) {
+                return Ok(Some(answer));
+            }
             let written = async {
                 loop {
                     match self.store.heard(&self.run, &question.path) {

@@ -150,5 +150,5 @@ fn a_verdict_that_is_not_as_expected_ends_with_1() {
         ended.stdout
     );
     // The first failing test is shown: what went in, what was expected, what came.
-    assert!(ended.stdout.contains("input:") && ended.stdout.contains("expected"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("input:") && ended.stdout.contains(">    3  echo"), "{}", ended.stdout);
 }

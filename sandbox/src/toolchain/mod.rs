@@ -83,6 +83,14 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// The package file that was given cannot be read.
+    #[error("the package file `{file}` cannot be read: {source}", file = file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The cache cannot be read or written.
     #[error("the cache at {path} cannot be used: {source}", path = path.display())]
     Cache {
@@ -148,6 +156,8 @@ pub struct ToolchainStatus {
     pub name: String,
     /// Whether it can be used.
     pub state: State,
+    /// What the user has to do that set-up cannot, where it is missing for such a reason.
+    pub hint: Option<String>,
     /// The licence of what is fetched.
     pub licence: String,
     /// Size of what is fetched, in bytes.
@@ -189,6 +199,10 @@ pub(crate) trait Toolchain: Send + Sync {
     fn package(&self) -> Option<&'static Package>;
     /// Whether it can be used, without trying for long, and the folders that it takes up.
     fn state(&self, shop: &Workshop) -> (State, Vec<PathBuf>);
+    /// What stands in the way of a set-up that only the user can remove.
+    fn hint(&self) -> Option<String> {
+        self.package().and_then(|package| package.wheel().err()).map(|error| error.to_string())
+    }
     /// Makes it ready; does nothing when it is.
     fn setup(&self, shop: &Workshop, origin: Origin<'_>, on: &mut dyn FnMut(Progress)) -> Result<(), Error>;
     /// Makes a program of a source.

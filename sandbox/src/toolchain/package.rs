@@ -64,6 +64,8 @@ impl Package {
         }
         match origin {
             Origin::File(path) => {
+                let unreadable = |source| Error::File { file: path.to_owned(), source };
+                File::open(path).map_err(unreadable)?;
                 wheel.check(path)?;
                 copy(cache, path, &kept)?;
             }

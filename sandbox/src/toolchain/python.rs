@@ -20,6 +20,7 @@ use crate::engine::Host;
 use crate::fault::End;
 use crate::files::{Content, FileTree};
 use crate::guest::{Guest, Start};
+use crate::inspect;
 use crate::limits::Limits;
 use crate::report::Provenance;
 use crate::run::{Entry, Runnable};
@@ -204,7 +205,7 @@ impl Toolchain for Python {
             freeze(&wasm, library).map_err(|error| broken("starting the interpreter", error))?;
         drop(wasm);
         on(Progress::Compiling { step: 2, of: 2 });
-        let facts = compile::initial_memory(&frozen).map_err(|why| Error::Broken { folder: folder.0.clone(), why })?;
+        let facts = inspect::initial_memory(&frozen).map_err(|why| Error::Broken { folder: folder.0.clone(), why })?;
         let code =
             shop.host.engine.precompile_module(&frozen).map_err(|error| broken("compiling the interpreter", error))?;
         write(&folder.code(), &code)?;

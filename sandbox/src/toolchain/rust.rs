@@ -81,6 +81,10 @@ impl Toolchain for Rust {
         (if self.version().is_ok() { State::Ready } else { State::Missing }, Vec::new())
     }
 
+    fn hint(&self) -> Option<String> {
+        self.version().clone().err()
+    }
+
     fn setup(&self, _shop: &Workshop, _origin: Origin<'_>, _on: &mut dyn FnMut(Progress)) -> Result<(), Error> {
         self.version().as_ref().map(drop).map_err(|how| Error::Missing { how: how.clone() })
     }
@@ -104,12 +108,15 @@ fn build(shop: &Workshop, source: &Source, cancel: &Cancel) -> Result<Vec<u8>, R
     fs::File::create(&path).and_then(|mut file| file.write_all(&source.code)).map_err(at(&path))?;
     let mut command = Command::new("rustc");
     command.args(FLAGS).arg("main.rs").current_dir(&work.0);
-    match child::run(&mut command, &work.0.join("log"), CPU_SECONDS, cancel).map_err(at(&work.0))? {
+    match child::run(&command, &work.0.join("log"), CPU_SECONDS, cancel).map_err(at(&work.0))? {
         Ended::Exit(status, _) if status.success() => {
             let out = work.0.join("out.wasm");
             Ok(fs::read(&out).map_err(at(&out))?)
         }
-        Ended::Exit(status, said) => Err(Refusal::Program(child::words(status, &said))),
+        Ended::Exit(status, said) => {
+            work.has_room()?;
+            Err(Refusal::Program(child::words(status, &said)))
+        }
         Ended::Aborted => Err(Refusal::Aborted),
     }
 }

@@ -8,6 +8,7 @@ use super::{Error, Origin, Progress, Refusal, State, Toolchain, Workshop};
 use crate::cancel::Cancel;
 use crate::compile;
 use crate::guest::Start;
+use crate::limits::MODULE_BYTES;
 use crate::run::Runnable;
 use crate::source::{Language, Source};
 
@@ -35,7 +36,7 @@ impl Toolchain for Wasm {
     }
 
     fn compile(&self, shop: &Workshop, source: &Source, _cancel: &Cancel) -> Result<Runnable, Refusal> {
-        let wasm = wasmtime_wat(&source.code)?;
+        let wasm = binary(&source.code)?;
         let start = Start {
             args: Arc::from(["main.wasm".to_owned()]),
             files: Arc::new(compile::file_tree(&source.files)),
@@ -46,6 +47,9 @@ impl Toolchain for Wasm {
 }
 
 /// The binary of a text, or the binary itself.
-fn wasmtime_wat(code: &[u8]) -> Result<Vec<u8>, Refusal> {
+fn binary(code: &[u8]) -> Result<Vec<u8>, Refusal> {
+    if code.len() > MODULE_BYTES {
+        return Err(Refusal::Program(format!("the module has {} bytes; at most {MODULE_BYTES} are read", code.len())));
+    }
     wat::parse_bytes(code).map(std::borrow::Cow::into_owned).map_err(|error| Refusal::Program(error.to_string()))
 }

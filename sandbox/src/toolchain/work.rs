@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::package::at;
 use super::{Error, Workshop};
 
+/// What a compiler writes for one program: some MB of object code and module.
+const ROOM: usize = 8 << 20;
+
 /// A folder that is gone with this value.
 pub(super) struct Work(pub(super) PathBuf);
 
@@ -17,6 +20,12 @@ impl Work {
         let folder = shop.cache.root().join("work").join(name);
         shop.cache.make(&folder).map_err(at(&folder))?;
         Ok(Self(folder))
+    }
+
+    /// Fails when there is no room for what a compiler writes: then its refusal says nothing of the program.
+    pub(super) fn has_room(&self) -> Result<(), Error> {
+        let probe = self.0.join("probe");
+        fs::write(&probe, vec![0; ROOM]).map_err(at(&probe))
     }
 }
 

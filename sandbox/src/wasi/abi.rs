@@ -1,10 +1,13 @@
 //! How preview 1 lays its records out in the guest's memory.
 
+use std::cell::Cell;
+
 /// The error numbers that we use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u16)]
 pub(crate) enum Errno {
     BadF = 8,
+    Exist = 20,
     Fault = 21,
     Inval = 28,
     Io = 29,
@@ -29,27 +32,43 @@ pub(crate) enum Kind {
 }
 
 /// The guest's memory. Every access is checked; a bad pointer is the guest's fault and told as such.
-pub(crate) struct Memory<'a>(pub(crate) &'a mut [u8]);
+pub(crate) struct Memory<'a> {
+    bytes: &'a mut [u8],
+    handled: Cell<u64>,
+}
 
-impl Memory<'_> {
+impl<'a> Memory<'a> {
+    pub(crate) fn new(bytes: &'a mut [u8]) -> Self {
+        Self { bytes, handled: Cell::new(0) }
+    }
+
+    /// How many bytes calls asked for in one piece.
+    pub(crate) fn handled(&self) -> u64 {
+        self.handled.get()
+    }
+
     pub(crate) fn slice(&self, at: u32, len: u32) -> Result<&[u8], Errno> {
         let at = at as usize;
-        self.0.get(at..at + len as usize).ok_or(Errno::Fault)
+        let slice = self.bytes.get(at..at + len as usize).ok_or(Errno::Fault)?;
+        self.handled.set(self.handled.get() + u64::from(len));
+        Ok(slice)
     }
 
     pub(crate) fn slice_mut(&mut self, at: u32, len: u32) -> Result<&mut [u8], Errno> {
         let at = at as usize;
-        self.0.get_mut(at..at + len as usize).ok_or(Errno::Fault)
+        let slice = self.bytes.get_mut(at..at + len as usize).ok_or(Errno::Fault)?;
+        self.handled.set(self.handled.get() + u64::from(len));
+        Ok(slice)
     }
 
     fn array<const N: usize>(&self, at: u32) -> Result<[u8; N], Errno> {
         let at = at as usize;
-        self.0.get(at..).and_then(|rest| rest.first_chunk()).copied().ok_or(Errno::Fault)
+        self.bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().ok_or(Errno::Fault)
     }
 
     fn put<const N: usize>(&mut self, at: u32, bytes: [u8; N]) -> Result<(), Errno> {
         let at = at as usize;
-        *self.0.get_mut(at..).and_then(|rest| rest.first_chunk_mut()).ok_or(Errno::Fault)? = bytes;
+        *self.bytes.get_mut(at..).and_then(|rest| rest.first_chunk_mut()).ok_or(Errno::Fault)? = bytes;
         Ok(())
     }
 
@@ -89,6 +108,8 @@ impl Memory<'_> {
     /// Pairs of address and length. Their total fits the 32 bits in which a call counts bytes.
     pub(crate) fn vectors(&self, at: u32, n: u32) -> Result<Vec<(u32, u32)>, Errno> {
         let bytes = self.slice(at, n.checked_mul(8).ok_or(Errno::Inval)?)?;
+        // Walking a list costs more than copying bytes.
+        self.handled.set(self.handled.get() + u64::from(n) * 24);
         let word = |b: &[u8]| u32::from_le_bytes([b[0], b[1], b[2], b[3]]);
         let vectors: Vec<_> = bytes.chunks_exact(8).map(|pair| (word(&pair[..4]), word(&pair[4..]))).collect();
         vectors.iter().try_fold(0u32, |sum, (_, len)| sum.checked_add(*len)).ok_or(Errno::Inval)?;

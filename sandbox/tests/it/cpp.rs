@@ -114,3 +114,53 @@ fn faults_are_runtime_errors() {
         assert_eq!(fault("volatile int z = 0; return n / z;"), Verdict::RuntimeError);
     }
 }
+
+#[test]
+fn what_differs_from_native_is_as_the_page_says() {
+    if had() {
+        assert_eq!(
+            prints("int main() { cout << sizeof(void *) << sizeof(long) << sizeof(size_t) << sizeof(int64_t); }", ""),
+            "4448"
+        );
+        let caught = |what: &str| {
+            let code = format!(
+                "int main() {{ vector<int> v(3); try {{ {what}; }} catch (exception &) {{ puts(\"caught\"); }} }}"
+            );
+            let report =
+                judge(&format!("#include <bits/stdc++.h>\nusing namespace std;\n{code}"), vec![Test::input("")]);
+            (report.tests[0].verdict, report.tests[0].stdout.clone())
+        };
+        assert_eq!(caught("cout << v.at(7)"), (Verdict::Finished, "caught\n".to_owned()));
+        assert_eq!(caught("stoi(\"x\")").0, Verdict::RuntimeError);
+        assert_eq!(caught("static char *volatile p; p = new char[3u << 30]").0, Verdict::RuntimeError);
+        assert_eq!(prints("int main() { int *p = nullptr; cout << (*p == *p); }", ""), "1");
+        let report = judge(
+            "#include <bits/stdc++.h>\nint main() { int n; std::cin >> n; int a[n] = {0}; }",
+            vec![Test::input("1")],
+        );
+        assert!(report.message.is_some_and(|why| why.contains("variable-sized object may not be initialized")));
+    }
+}
+
+#[test]
+fn c_takes_what_c_compilers_long_took() {
+    if had() {
+        let code = "#include <stdio.h>\ntwice(x) { return 2 * x; }\nint main(void) { char *p = twice(3); printf(\"%d %d\\n\", p, abs(-4)); return 0; }";
+        assert_eq!(crate::prints(Language::C, code, ""), "6 4\n");
+    }
+}
+
+#[test]
+fn a_program_that_keeps_the_compiler_busy_is_refused() {
+    if had() {
+        // Constant evaluation has a bound of its own, deep templates another: each is told in the compiler's words.
+        let steps = "constexpr long f(long n) { long s = 0; for (long i = 0; i < n; i++) s += i; return s; } int main() { constexpr long x = f(1 << 30); return x; }";
+        let deep = "template <int N> struct F { static const int v = F<N - 1>::v + 1; }; template <> struct F<0> { static const int v = 0; }; int main() { return F<100000>::v; }";
+        let host = "#include \"/etc/hostname\"\n#include \"/proc/self/environ\"\nint main() {}";
+        for (code, says) in [(steps, "constexpr"), (deep, "recursive template"), (host, "error")] {
+            let report = judge(code, vec![Test::input("")]);
+            assert!(!report.compiled, "{code}");
+            assert!(report.message.is_some_and(|why| why.contains(says)), "{code}");
+        }
+    }
+}

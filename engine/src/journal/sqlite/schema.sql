@@ -10,14 +10,15 @@ create table run (
     calls   integer not null default 0,
     nano_usd integer not null default 0
 );
--- One row a write; `at` in milliseconds of the Unix clock, `body` a list of records whose long parts are chunks.
+-- One row a write; `at` in milliseconds of the Unix clock, `body` a list of records whose long parts are chunks. In the order
+-- of writing, so that what many runs write at once stands together.
 create table event (
+    id   integer primary key,
     run  integer not null,
-    seq  integer not null,
     at   integer not null,
-    body blob not null,
-    primary key (run, seq)
-) without rowid;
+    body blob not null
+);
+create index event_of_run on event (run);
 create table chunk (
     hash blob primary key,
     body blob not null

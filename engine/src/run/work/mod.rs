@@ -1,12 +1,15 @@
 //! What asks the world: a prompt, a rule that is more than an expression, a program, a person, an embedding. Each file is
 //! one verb: what it asks, and what an answer means to it.
 
+mod asked;
 mod embed;
 mod execute;
 mod human;
 mod key;
 mod prompt;
 pub(super) mod rules;
+
+pub use asked::Asked;
 
 use super::budget::{Cost, estimate, estimate_all};
 use super::error::ErrorName;

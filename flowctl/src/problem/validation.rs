@@ -1,0 +1,245 @@
+//! Who says whether an output is right: the package format's default validator with its flags, or a program that the
+//! package brings.
+
+use super::{Manifest, entries, file_name};
+use crate::failure::Failure;
+use crate::files::reason;
+use flow_sandbox::{Comparison, Language, Source, Tolerance};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// How a package's outputs are validated.
+#[derive(Debug, Clone)]
+pub(crate) enum Validation {
+    /// By the default validator: these are its flags, read.
+    Default(Comparison),
+    /// By the program in a folder.
+    Program { folder: PathBuf, args: Vec<String> },
+    /// In a way that is not known here.
+    Unsupported(String),
+}
+
+impl Default for Validation {
+    /// The default validator without flags: case is ignored unless it is told not to.
+    fn default() -> Self {
+        Self::Default(Comparison::Tokens { ignore_case: true, float: None, same_space: false })
+    }
+}
+
+impl Validation {
+    /// What a package says of it, in either edition of the format.
+    pub(super) fn of(folder: &Path, manifest: &Manifest, path: &Path) -> Result<Self, Failure> {
+        let mut words: Vec<&str> = manifest.validation.as_deref().unwrap_or("default").split_whitespace().collect();
+        match &manifest.r#type {
+            Some(Value::String(kind)) => words.push(kind),
+            Some(Value::Array(kinds)) => words.extend(kinds.iter().filter_map(Value::as_str)),
+            _ => {}
+        }
+        if let Some(kind) = words.iter().find(|w| matches!(**w, "interactive" | "multi-pass" | "submit-answer")) {
+            return Ok(Self::Unsupported(format!("it is {kind}, which is not supported")));
+        }
+        let args = match args(folder, manifest)? {
+            Ok(args) => args,
+            Err(why) => return Ok(Self::Unsupported(why)),
+        };
+        let single = folder.join("output_validator");
+        if words.first() == Some(&"custom") || single.is_dir() {
+            let folder = if single.is_dir() { single } else { folder.join("output_validators") };
+            return Ok(Self::Program { folder, args });
+        }
+        flags(&args).map(Self::Default).map_err(|flag| {
+            Failure::usage(format!("`{}` has the validator flag `{flag}`, which is none", path.display())).hint(
+                "the default validator knows `case_sensitive`, `space_change_sensitive`, and with a number \
+                 `float_tolerance`, `float_absolute_tolerance` and `float_relative_tolerance`",
+            )
+        })
+    }
+
+    /// As the sandbox compares, the validator's sources read; or why it can't be done here.
+    pub(crate) fn comparison(&self) -> Result<Comparison, String> {
+        match self {
+            Self::Default(comparison) => Ok(comparison.clone()),
+            Self::Program { folder, args } => {
+                let source = Box::new(program(folder, true)?);
+                Ok(Comparison::Validator { source, args: args.clone() })
+            }
+            Self::Unsupported(why) => Err(why.clone()),
+        }
+    }
+}
+
+/// The validator's arguments: of the manifest, or of all test data. The inner error is a package that is too much for us.
+fn args(folder: &Path, manifest: &Manifest) -> Result<Result<Vec<String>, String>, Failure> {
+    let mut args = words(manifest.validator_flags.clone().map_or(Value::Null, Value::String));
+    let mut open = vec![folder.join("data")];
+    while let Some(group) = open.pop() {
+        open.extend(entries(&group).unwrap_or_default().into_iter().filter(|path| path.is_dir()));
+        for (file, key) in [("testdata.yaml", "output_validator_flags"), ("test_group.yaml", "output_validator_args")] {
+            let Ok(text) = std::fs::read_to_string(group.join(file)) else { continue };
+            let path = group.join(file);
+            let settings: Value = serde_yaml::from_str(&text)
+                .map_err(|e| Failure::usage(format!("`{}` is not YAML: {e}", path.display())))?;
+            let given = words(settings.get(key).cloned().unwrap_or_default());
+            if given.is_empty() {
+                continue;
+            }
+            if group != folder.join("data") && given != args {
+                return Ok(Err(format!(
+                    "`{}` gives validator flags to some tests, which is not supported",
+                    path.display()
+                )));
+            }
+            args = given;
+        }
+    }
+    Ok(Ok(args))
+}
+
+/// One text of words, or a list of them.
+fn words(written: Value) -> Vec<String> {
+    match written {
+        Value::String(text) => text.split_whitespace().map(str::to_owned).collect(),
+        Value::Array(list) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The flags of the default output validator; the unknown one when there is one.
+fn flags(written: &[String]) -> Result<Comparison, String> {
+    let (mut ignore_case, mut same_space) = (true, false);
+    let (mut absolute, mut relative) = (None, None);
+    let mut words = written.iter();
+    while let Some(flag) = words.next() {
+        let mut number = || words.next().and_then(|n| n.parse::<f64>().ok()).ok_or_else(|| flag.clone());
+        match flag.as_str() {
+            "case_sensitive" => ignore_case = false,
+            "space_change_sensitive" => same_space = true,
+            "float_absolute_tolerance" => absolute = Some(number()?),
+            "float_relative_tolerance" => relative = Some(number()?),
+            "float_tolerance" => {
+                let tolerance = number()?;
+                (absolute, relative) = (Some(tolerance), Some(tolerance));
+            }
+            other => return Err(other.to_owned()),
+        }
+    }
+    let float = (absolute.is_some() || relative.is_some())
+        .then(|| Tolerance { absolute: absolute.unwrap_or(0.0), relative: relative.unwrap_or(0.0) });
+    Ok(Comparison::Tokens { ignore_case, float, same_space })
+}
+
+/// The one program of a folder, or of its one subfolder.
+fn program(folder: &Path, outermost: bool) -> Result<Source, String> {
+    let all =
+        entries(folder).map_err(|_| format!("its output validator is missing: no folder `{}`", folder.display()))?;
+    let mut sources: Vec<(Language, PathBuf)> =
+        all.iter().filter_map(|path| Some((language(path)?, path.clone()))).collect();
+    let folders: Vec<&PathBuf> = all.iter().filter(|path| path.is_dir()).collect();
+    let programs = if outermost { sources.len() + folders.len() } else { sources.len().min(1) };
+    match (programs, folders.as_slice()) {
+        (0, _) => {
+            return Err(format!(
+                "its output validator in `{}` is in no language that can be compiled here",
+                folder.display()
+            ));
+        }
+        (1, [inner]) if outermost && sources.is_empty() => return program(inner, false),
+        (1, _) => {}
+        _ => return Err(format!("it has {programs} output validators; one is supported")),
+    }
+    // Where several files make the program, the one with the name of a main program begins.
+    sources.sort_by_key(|(_, path)| !matches!(stem(path).as_str(), "__main__" | "main" | "validate" | "validator"));
+    let (language, main) = sources.swap_remove(0);
+    let read = |path: &Path| {
+        std::fs::read(path)
+            .map_err(|e| format!("its output validator can't be read: `{}`: {}", path.display(), reason(&e)))
+    };
+    let mut source = Source::new(language, read(&main)?);
+    for path in all.iter().filter(|path| path.is_file() && **path != main) {
+        source.files.insert(file_name(path), read(path)?);
+    }
+    Ok(source)
+}
+
+fn language(path: &Path) -> Option<Language> {
+    path.is_file().then(|| Language::of_extension(path.extension()?.to_str()?)).flatten()
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn read(flags_of: &str) -> Result<Comparison, String> {
+        flags(&words(Value::from(flags_of)))
+    }
+
+    /// A package of these files, and how it is validated.
+    fn package(files: &[(&str, &str)]) -> Result<Comparison, String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        super::super::Problem::open(folder.path()).map_err(|f| f.to_string())?.validation.comparison()
+    }
+
+    #[test]
+    fn validator_flags_of_the_package_format_are_read() {
+        let float = |absolute, relative| Some(Tolerance { absolute, relative });
+        let tokens = |ignore_case, float, same_space| Ok(Comparison::Tokens { ignore_case, float, same_space });
+        assert_eq!(read(""), tokens(true, None, false));
+        assert_eq!(read("float_tolerance 1e-6"), tokens(true, float(1e-6, 1e-6), false));
+        assert_eq!(read("float_absolute_tolerance 1e-4"), tokens(true, float(1e-4, 0.0), false));
+        assert_eq!(read("case_sensitive space_change_sensitive"), tokens(false, None, true));
+        assert_eq!(read("wobbly 1"), Err("wobbly".to_owned()));
+        assert_eq!(read("float_tolerance much"), Err("float_tolerance".to_owned()));
+    }
+
+    #[test]
+    fn a_validator_is_a_file_or_a_folder_in_either_edition() {
+        let program = |files| match package(files) {
+            Ok(Comparison::Validator { source, args }) => (source, args),
+            other => panic!("{other:?}"),
+        };
+        let (source, args) = program(&[
+            ("problem.yaml", "validation: custom\nvalidator_flags: near 3"),
+            ("output_validators/check/helper.py", "h"),
+            ("output_validators/check/validate.py", "v"),
+        ]);
+        assert_eq!((source.language, source.code.as_slice()), (Language::Python, b"v".as_slice()));
+        assert_eq!((source.files["helper.py"].as_slice(), args), (b"h".as_slice(), vec!["near".into(), "3".into()]));
+        let (source, args) = program(&[
+            ("problem.yaml", "problem_format_version: 2023-07-draft"),
+            ("output_validator/check.cpp", "c"),
+            ("output_validator/check.h", "h"),
+            ("data/test_group.yaml", "output_validator_args: [a b, c]"),
+        ]);
+        assert_eq!((source.language, source.files.len()), (Language::Cpp, 1));
+        assert_eq!(args, ["a b", "c"]);
+    }
+
+    #[test]
+    fn what_is_not_supported_says_so() {
+        let why = |files: &[(&str, &str)]| package(files).unwrap_err();
+        assert!(
+            why(&[("problem.yaml", "validation: custom interactive")]).contains("interactive, which is not supported")
+        );
+        assert!(why(&[("problem.yaml", "type: [pass-fail, multi-pass]")]).contains("multi-pass"));
+        assert!(why(&[("problem.yaml", "validation: custom")]).contains("is missing"));
+        let custom = ("problem.yaml", "validation: custom");
+        assert!(why(&[custom, ("output_validators/V.java", "")]).contains("no language"));
+        assert!(
+            why(&[custom, ("output_validators/a.py", ""), ("output_validators/b.py", "")])
+                .contains("2 output validators")
+        );
+        let group = ("data/secret/big/testdata.yaml", "output_validator_flags: case_sensitive");
+        assert!(why(&[("problem.yaml", "name: x"), group]).contains("to some tests"));
+        assert!(why(&[("problem.yaml", "validator_flags: exact")]).contains("`exact`, which is none"));
+    }
+}

@@ -1,0 +1,13 @@
+(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1 16)
+  (table 4 funcref)
+  (global $g (mut i32) (i32.const 7))
+  (data (i32.const 0) "\10\00\00\00\02\00\00\00")
+  (elem (i32.const 0) $work)
+  (func $work (param i32) (result i64) (local i32 i32 f64)
+    (loop $l (br_if $l (i32.ne (local.tee 1 (i32.add (local.get 1) (i32.const 1))) (local.get 0))))
+    (i64.extend_i32_u (local.get 1)))
+  (func $begin (global.set $g (i32.const 1)))
+  (start $begin)
+  (func (export "_start") (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))

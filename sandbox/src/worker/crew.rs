@@ -1,0 +1,285 @@
+//! The workers that share the tests of one task.
+//!
+//! The first compiles. Once tests are left that are worth the start of another process, and a seat is free that nobody
+//! waits for, more join. Tests are told in their order, whoever ran them.
+
+use std::borrow::Cow;
+use std::io;
+use std::ops::Range;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Scope};
+use std::time::{Duration, Instant};
+
+use super::pool::{OUT_OF_TURN, PAUSE, Pool, Seat, Worker, line};
+use super::{Reply, Request};
+use crate::cancel::Cancel;
+use crate::error::Error;
+use crate::judge::{self, Outcome};
+use crate::report::{Report, Stop, Task, TestReport, Verdict};
+
+/// Work that is worth another process: starting one and mapping an interpreter takes a quarter of this.
+const WORTH: Duration = Duration::from_millis(100);
+
+/// The most tests that are sent at once: a worker is busy with them while the next ones are written.
+const MOST_AT_ONCE: usize = 16;
+
+/// One task and who works at it.
+pub(super) struct Crew<'a> {
+    pool: &'a Pool,
+    task: &'a Task,
+    cancel: &'a Cancel,
+    state: Mutex<Work>,
+    changed: Condvar,
+}
+
+/// How far the work is.
+struct Work {
+    /// What the first worker said of the program, and when.
+    made: Option<(Outcome, Instant)>,
+    /// The first test that nobody took.
+    next: usize,
+    /// Tests from here on are not wanted: the end, or the one after the first failure.
+    end: usize,
+    tests: Vec<Option<TestReport>>,
+    done: usize,
+    members: usize,
+    failed: Option<Error>,
+}
+
+/// Why a worker did not finish its tests.
+enum Lost {
+    /// The process is gone.
+    Worker(io::Error),
+    /// It says why there is no verdict.
+    Verdict(Error),
+    /// Nobody waits for them any more.
+    Interest,
+}
+
+impl From<io::Error> for Lost {
+    fn from(error: io::Error) -> Self {
+        Self::Worker(error)
+    }
+}
+
+impl<'a> Crew<'a> {
+    pub(super) fn new(pool: &'a Pool, task: &'a Task, cancel: &'a Cancel) -> Self {
+        let work = Work {
+            made: None,
+            next: 0,
+            end: task.tests.len(),
+            tests: vec![None; task.tests.len()],
+            done: 0,
+            members: 0,
+            failed: None,
+        };
+        Self { pool, task, cancel, state: Mutex::new(work), changed: Condvar::new() }
+    }
+
+    /// Does the task: the calling thread hires and tells, the others work.
+    pub(super) fn judge(self, first: Seat<'a>, on: &mut dyn FnMut(&TestReport)) -> Result<Report, Error> {
+        let told = thread::scope(|scope| {
+            self.hire(scope, first);
+            let told = self.tell(scope, on);
+            // Whatever ended the telling, nothing more is wanted.
+            self.lock().end = 0;
+            told
+        });
+        let mut work = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(error) = work.failed {
+            return Err(error);
+        }
+        let (Some((outcome, _)), false) = (work.made.take(), self.cancel.is_cancelled()) else {
+            return Err(Error::Cancelled);
+        };
+        Ok(judge::report(outcome, told))
+    }
+
+    /// Tells of the tests in their order until all are told, or there is an end to it.
+    fn tell<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        on: &mut dyn FnMut(&TestReport),
+    ) -> Vec<TestReport> {
+        let mut told = Vec::with_capacity(self.task.tests.len());
+        let mut work = self.lock();
+        loop {
+            if work.failed.is_some() || self.cancel.is_cancelled() {
+                return told;
+            }
+            let refused = work.made.as_ref().is_some_and(|(outcome, _)| outcome.refused.is_some());
+            let rest = self.task.tests.get(told.len());
+            let next = match (rest, refused) {
+                (None, _) if work.made.is_some() => return told,
+                (Some(test), true) => Some(judge::not_run(test, Verdict::CompileError)),
+                (Some(test), false) if told.len() >= work.end => Some(judge::not_run(test, Verdict::Skipped)),
+                (Some(_), false) => work.tests[told.len()].take(),
+                (None, _) => None,
+            };
+            if let Some(test) = next {
+                drop(work);
+                on(&test);
+                told.push(test);
+                work = self.lock();
+                continue;
+            }
+            if self.pays(&work)
+                && let Some(seat) = self.pool.spare()
+            {
+                drop(work);
+                self.hire(scope, seat);
+                work = self.lock();
+            }
+            work = self.changed.wait_timeout(work, PAUSE).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Whether what nobody took yet is worth another process.
+    fn pays(&self, work: &Work) -> bool {
+        let Some((_, since)) = &work.made else { return false };
+        let (left, spent) = (work.end.saturating_sub(work.next), since.elapsed());
+        let done = u32::try_from(work.done).unwrap_or(u32::MAX);
+        match (left, done) {
+            (0, _) => false,
+            (_, 0) => spent > WORTH,
+            (left, done) => spent * u32::try_from(left).unwrap_or(u32::MAX) / done > WORTH,
+        }
+    }
+
+    fn hire<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, seat: Seat<'a>)
+    where
+        'a: 'scope,
+    {
+        self.lock().members += 1;
+        let work = move || {
+            if let Err(error) = self.work(&seat) {
+                self.lock().failed.get_or_insert(error);
+            }
+            self.lock().members -= 1;
+            self.changed.notify_all();
+        };
+        if let Err(error) = thread::Builder::new().name("flow-crew".into()).spawn_scoped(scope, work) {
+            let mut state = self.lock();
+            state.members -= 1;
+            state.failed.get_or_insert(Error::Host(format!("no thread can be started: {error}")));
+        }
+    }
+
+    /// What one member does: tests, until there are none left to take.
+    fn work(&self, seat: &Seat<'_>) -> Result<(), Error> {
+        let Some(mut worker) = self.begin(seat.idle())? else { return Ok(()) };
+        let mut crashed_at = None;
+        while let Some(mut tests) = self.take() {
+            while tests.start < tests.end {
+                match self.tests(&mut worker, &mut tests) {
+                    Ok(()) => {}
+                    Err(Lost::Interest) => return Ok(()),
+                    Err(Lost::Verdict(error)) => return Err(error),
+                    Err(Lost::Worker(why)) if crashed_at == Some(tests.start) => {
+                        return Err(Error::Worker(format!("twice over test {}, {why}", tests.start + 1)));
+                    }
+                    Err(Lost::Worker(_)) => {
+                        crashed_at = Some(tests.start);
+                        let Some(fresh) = self.begin(None)? else { return Ok(()) };
+                        worker = fresh;
+                    }
+                }
+            }
+        }
+        self.pool.rest(worker);
+        Ok(())
+    }
+
+    /// A worker that has the program; none when there is nothing to run.
+    fn begin(&self, idle: Option<Worker>) -> Result<Option<Worker>, Error> {
+        let bare = Task {
+            tests: Vec::new(),
+            source: self.task.source.clone(),
+            comparison: self.task.comparison.clone(),
+            ..*self.task
+        };
+        let request = line(&Request::Begin(Cow::Owned(bare)))?;
+        match self.pool.first_reply(idle, &request, &|| self.wanted(0))? {
+            Some((worker, Reply::Ready(outcome))) => {
+                let refused = outcome.refused.is_some();
+                self.lock().made.get_or_insert_with(|| (*outcome, Instant::now()));
+                self.changed.notify_all();
+                if refused {
+                    self.pool.rest(worker);
+                    return Ok(None);
+                }
+                Ok(Some(worker))
+            }
+            Some((worker, Reply::Fault(fault))) => {
+                self.pool.rest(worker);
+                Err(fault.into())
+            }
+            Some((_, Reply::Test(_) | Reply::Answer(_))) => Err(Error::Worker(OUT_OF_TURN.to_owned())),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes the next tests: few when few are left, one by one when a failure ends it.
+    fn take(&self) -> Option<Range<usize>> {
+        let mut work = self.lock();
+        // Who helps leaves when somebody waits for the seat.
+        let leaves = work.members > 1 && self.pool.is_wanted();
+        if work.failed.is_some() || self.cancel.is_cancelled() || work.next >= work.end || leaves {
+            return None;
+        }
+        let count = match self.task.stop {
+            Stop::Never => ((work.end - work.next) / (4 * work.members)).clamp(1, MOST_AT_ONCE),
+            Stop::FirstFailure => 1,
+        };
+        let first = work.next;
+        work.next += count;
+        Some(first..work.next)
+    }
+
+    /// Has a worker do tests; what is left of them are those that it did not do.
+    fn tests(&self, worker: &mut Worker, tests: &mut Range<usize>) -> Result<(), Lost> {
+        let request = Request::Tests(Cow::Borrowed(&self.task.tests[tests.clone()]));
+        worker.ask(&line(&request).map_err(Lost::Verdict)?)?;
+        while tests.start < tests.end {
+            match worker.reply(&|| self.wanted(tests.start))? {
+                Some(Reply::Test(test)) => {
+                    self.done(tests.start, *test);
+                    tests.start += 1;
+                }
+                Some(Reply::Fault(fault)) => return Err(Lost::Verdict(fault.into())),
+                Some(Reply::Ready(_) | Reply::Answer(_)) => return Err(io::Error::other(OUT_OF_TURN).into()),
+                None => return Err(Lost::Interest),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether anybody waits for a test.
+    fn wanted(&self, test: usize) -> bool {
+        let work = self.lock();
+        work.failed.is_none() && !self.cancel.is_cancelled() && (test < work.end || work.made.is_none())
+    }
+
+    fn done(&self, index: usize, report: TestReport) {
+        let test = &self.task.tests[index];
+        let report = TestReport {
+            name: test.name.clone(),
+            input: test.input.clone(),
+            expected: test.expected.clone(),
+            ..report
+        };
+        let mut work = self.lock();
+        if report.verdict.failed() && self.task.stop == Stop::FirstFailure {
+            work.end = work.end.min(index + 1);
+        }
+        work.tests[index] = Some(report);
+        work.done += 1;
+        drop(work);
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Work> {
+        // Each change leaves the work right, so it is right whatever happened to who held it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
