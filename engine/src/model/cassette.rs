@@ -234,6 +234,10 @@ impl Model for Recorder {
         self.model.ready(model)
     }
 
+    fn keeps_time(&self) -> bool {
+        self.model.keeps_time()
+    }
+
     fn ask<'a>(
         &'a self,
         site: &'a CallSite,

@@ -144,6 +144,10 @@ impl Model for HttpModel {
         self.route(model)?.0.has_key()
     }
 
+    fn keeps_time(&self) -> bool {
+        true
+    }
+
     fn ask<'a>(
         &'a self,
         site: &'a CallSite,

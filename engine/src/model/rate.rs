@@ -61,6 +61,10 @@ impl<M: Model + ?Sized> Model for Limited<M> {
         self.inner.ready(model)
     }
 
+    fn keeps_time(&self) -> bool {
+        self.inner.keeps_time()
+    }
+
     fn ask<'a>(
         &'a self,
         site: &'a CallSite,

@@ -20,8 +20,14 @@ pub struct Models {
     pub fallback: Option<String>,
 }
 
-/// USD per million tokens, by `provider/model`.
+/// USD per million tokens, by `provider/model`, or by provider for each of its models.
 pub type Prices = BTreeMap<String, Price>;
+
+/// The price of a model: its own, else that of all models of its provider.
+fn price(prices: &Prices, model: &str) -> Option<Price> {
+    let of_provider = || prices.get(model.split_once('/')?.0);
+    prices.get(model).or_else(of_provider).copied()
+}
 
 impl Models {
     /// The models to try in turn, of a prompt or a judge. Empty when none is known.
@@ -45,14 +51,14 @@ impl Models {
         let own = |one: &'f ModelUse| Resolved {
             name: one.name.clone(),
             settings: Some(&one.settings),
-            price: one.price.or_else(|| prices.get(&one.name).copied()),
+            price: one.price.or_else(|| price(prices, &one.name)),
         };
         match given.or(self.fallback.as_ref().filter(|_| uses.is_empty())) {
             // The settings of the alias are about what is asked, not about who answers; its price is not.
             Some(name) => vec![Resolved {
                 name: name.clone(),
                 settings: uses.first().map(|one| &one.settings),
-                price: prices.get(name).copied(),
+                price: price(prices, name),
             }],
             None => uses.iter().map(own).collect(),
         }
@@ -128,7 +134,8 @@ impl Search<'_> {
         }
         match models.iter().find(|model| counted && model.price.is_none()) {
             Some(model) => refuse(format!(
-                "a budget counts `usd` around `{}`, and the price of `{}` is not known: give its alias a `price`",
+                "a budget counts `usd` around `{}`, and the price of `{}` is not known: the shipped table has none, so give \
+                 its alias a `price: {{ in: …, out: … }}` in the flow, or name it under `prices` in flowctl.yaml",
                 node.at, model.name
             )),
             None => Ok(()),

@@ -136,6 +136,12 @@ pub trait Model: Send + Sync {
         Ok(())
     }
 
+    /// Whether it holds each attempt to the request's `timeout` itself, as one does that may let an attempt wait before it
+    /// begins; else the run does.
+    fn keeps_time(&self) -> bool {
+        false
+    }
+
     /// One attempt at one answer. `on_text` is given the pieces of a streamed answer, for display only.
     fn ask<'a>(
         &'a self,

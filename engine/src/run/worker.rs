@@ -13,7 +13,8 @@ use std::time::Duration;
 pub(super) async fn attempt(ports: Ports, path: String, command: Command) -> Event {
     match command {
         Command::Call { site, request, price } => {
-            match within(request.timeout, ports.model.ask(&site, &request, &|_| ())).await {
+            let timeout = request.timeout.filter(|_| !ports.model.keeps_time());
+            match within(timeout, ports.model.ask(&site, &request, &|_| ())).await {
                 Ok(response) => settled(path, &request, response, price),
                 Err(CallError { name, message, retry_after }) => {
                     Event::CallFailed { path, name, message, retry_after_ms: retry_after.map(super::ready::millis) }

@@ -338,9 +338,15 @@ fn money_is_counted_by_price_and_an_unknown_price_refuses_to_start() {
     let world = ports(Arc::new(Slow { usage, ..Slow::answering(0, "ok") }));
     let ran = play(&flow(text), &world, &jobs(1));
     assert_eq!((ran.error().0, ran.report.calls.len()), ("bad_input", 0));
-    let prices = [("x/y".to_owned(), Price { input: 2.5, output: 10.0 })].into();
-    let ran = play(&flow(text), &world, &Options { prices, ..jobs(1) });
-    assert_eq!((ran.outcome(), ran.report.spend.usd), ("accepted", Some(0.0035)));
+    let message = &ran.report.error.as_ref().expect("an error").message;
+    for place in ["`x/y`", "shipped table", "`price: {", "`prices` in flowctl.yaml"] {
+        assert!(message.contains(place), "{message}");
+    }
+    for (name, input) in [("x/y", 2.5), ("x", 2.5)] {
+        let prices = [(name.to_owned(), Price { input, output: 10.0 })].into();
+        let ran = play(&flow(text), &world, &Options { prices, ..jobs(1) });
+        assert_eq!((ran.outcome(), ran.report.spend.usd), ("accepted", Some(0.0035)), "the price of `{name}`");
+    }
     let unpriced = play(&flow(&text.replace("budget: { usd: 1 }\n", "")), &world, &jobs(1));
     assert_eq!((unpriced.outcome(), unpriced.report.spend.usd), ("accepted", None));
 }

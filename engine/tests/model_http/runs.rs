@@ -4,6 +4,7 @@ use super::{always, openai, openai_stream, request, stream};
 use flow_engine::check::check;
 use flow_engine::check::flow::{CheckedFlow, Price};
 use flow_engine::journal::{Event, Memory, Record};
+use flow_engine::model::cassette::Recorder;
 use flow_engine::model::scripted::{HashingEmbedder, ScriptedPeople};
 use flow_engine::model::{HttpModel, Limited, known_prices};
 use flow_engine::report::Report;
@@ -114,6 +115,22 @@ async fn waiting_for_a_place_is_no_part_of_an_attempt() {
     // Twelve are 2.4 s.
     for answer in join_all((0..12).map(|_| model.ask(&site, &hurried, &|_| {}))).await {
         assert_eq!(answer.expect("an answer").text, "hello");
+    }
+}
+
+#[tokio::test]
+async fn a_call_of_a_run_that_waits_for_its_place_does_not_time_out() {
+    let answer = stream(openai_stream("hello", "stop")).set_delay(Duration::from_millis(200));
+    let server = always(answer).await;
+    let model: Arc<dyn Model> = Arc::new(Limited::new(Arc::new(openai(&server.uri())), at_once(1)));
+    // Recording a run changes nothing of it.
+    for model in [Arc::clone(&model), Arc::new(Recorder::new(model, "t"))] {
+        let flow = flow(
+            "flow: t\nnodes: { a: { each: { in: $( range(12) ) }, prompt: { user: x, model: p/m, timeout: 2s, retry: { times: 0 } } } }",
+        );
+        let options = Options { jobs: 12, ..Options::default() };
+        let (report, _) = play(&flow, model, &options, None).await;
+        assert_eq!(report.outcome.map(|o| o.as_str()), Some("accepted"), "{:?}", report.error);
     }
 }
 
