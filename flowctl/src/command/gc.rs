@@ -7,6 +7,7 @@ use crate::wire;
 use flow_engine::spec::units;
 use std::collections::HashSet;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Forgets runs and answers that nobody touched for a time, and says what went.
 pub(crate) fn gc(args: &GcArgs) -> Result<ExitCode, Failure> {
@@ -15,7 +16,9 @@ pub(crate) fn gc(args: &GcArgs) -> Result<ExitCode, Failure> {
     })?;
     let store = wire::store(Default::default())?;
     let before = store.runs().map_err(|error| wire::told(&error))?;
-    let swept = store.sweep(keep).map_err(|error| wire::told(&error))?;
+    let since = SystemTime::now().checked_sub(keep).and_then(|moment| moment.duration_since(UNIX_EPOCH).ok());
+    let since = since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or_default());
+    let swept = store.sweep(since).map_err(|error| wire::told(&error))?;
     let after = store.runs().map_err(|error| wire::told(&error))?;
     let left: HashSet<&str> = after.iter().map(|run| run.id.as_str()).collect();
     for run in before.iter().filter(|run| !left.contains(run.id.as_str())) {

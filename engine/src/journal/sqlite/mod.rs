@@ -258,18 +258,17 @@ impl Store {
         body.map(|body| serde_json::from_str(&body).map_err(|error| Error(error.to_string()))).transpose()
     }
 
-    /// Forgets runs and cached answers that nobody touched for so long, and what only they referred to. Runs that are
+    /// Forgets runs and cached answers that nobody touched since a moment of the Unix clock, and what only they referred to. Runs that are
     /// driven now stay.
     ///
     /// # Errors
     /// A run is being driven, or the database can't be written.
-    pub fn sweep(&self, keep: Duration) -> Result<Swept, Error> {
-        let before = now_ms().saturating_sub(u64::try_from(keep.as_millis()).unwrap_or(u64::MAX));
+    pub fn sweep(&self, before_ms: u64) -> Result<Swept, Error> {
         let runs = self.runs()?;
         if let Some(alive) = runs.iter().find(|run| run.alive) {
             return Err(Error(format!("`{}` is running: sweep when it has ended", alive.id)));
         }
-        let old: Vec<&Summary> = runs.iter().filter(|run| run.touched_ms < before).collect();
+        let old: Vec<&Summary> = runs.iter().filter(|run| run.touched_ms < before_ms).collect();
         let mut db = self.db();
         let size = |db: &Connection| -> Result<u64, Error> {
             db.query_row("select page_count * page_size from pragma_page_count, pragma_page_size", [], |row| row.get(0))
@@ -285,7 +284,7 @@ impl Store {
                 work.execute(table, [n]).map_err(told)?;
             }
         }
-        let answers = work.execute("delete from cache where at < ?", [before]).map_err(told)? as u64;
+        let answers = work.execute("delete from cache where at < ?", [before_ms]).map_err(told)? as u64;
         let unreachable = unreachable(&work)?;
         for hash in &unreachable {
             work.execute("delete from chunk where hash = ?", [hash]).map_err(told)?;
