@@ -131,9 +131,9 @@ impl Shared {
                 continue;
             }
             // Whoever reads holds it for a moment, and writes nothing for others.
-            let mut db = self.db();
+            let db = self.db();
             let synced = batch.iter().any(|(write, _)| self.syncs(write));
-            let written = self.sync(&db, synced).and_then(|()| commit(&mut db, &batch, &mut lock(&self.known)));
+            let written = self.sync(&db, synced).and_then(|()| commit(&db, &batch, &mut lock(&self.known)));
             let written = written.map_err(told);
             if written.is_err() {
                 self.forget();
@@ -152,34 +152,44 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn commit(db: &mut Connection, batch: &[Waiting], known: &mut HashSet<Hash>) -> Result<(), rusqlite::Error> {
-    let work = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    {
-        let mut chunk = work.prepare_cached("insert or ignore into chunk (hash, body) values (?, ?)")?;
-        let mut event = work.prepare_cached("insert into event (run, at, body) values (?, ?, ?)")?;
-        let mut kept = work.prepare_cached("insert or replace into cache (key, at, run, body) values (?, ?, ?, ?)")?;
-        let mut end = work.prepare_cached("update run set outcome = ?, calls = ?, nano_usd = ? where n = ?")?;
-        if known.len() > KNOWN {
-            known.clear();
+/// One transaction. Its statements are kept prepared: for a run that writes call by call, making them anew would be a good
+/// part of what a write costs.
+fn commit(db: &Connection, batch: &[Waiting], known: &mut HashSet<Hash>) -> Result<(), rusqlite::Error> {
+    let run = |statement: &str| db.prepare_cached(statement)?.execute([]).map(|_| ());
+    run("begin immediate")?;
+    let written = insert(db, batch, known).and_then(|()| run("commit"));
+    if written.is_err() {
+        // What is told is why it could not be written; that nothing of it is there follows from the transaction.
+        let _ = run("rollback");
+    }
+    written
+}
+
+fn insert(db: &Connection, batch: &[Waiting], known: &mut HashSet<Hash>) -> Result<(), rusqlite::Error> {
+    let mut chunk = db.prepare_cached("insert or ignore into chunk (hash, body) values (?, ?)")?;
+    let mut event = db.prepare_cached("insert into event (run, at, body) values (?, ?, ?)")?;
+    let mut kept = db.prepare_cached("insert or replace into cache (key, at, run, body) values (?, ?, ?, ?)")?;
+    let mut end = db.prepare_cached("update run set outcome = ?, calls = ?, nano_usd = ? where n = ?")?;
+    if known.len() > KNOWN {
+        known.clear();
+    }
+    for (write, _) in batch {
+        if let Some(Begin { id, flow, hash, parent }) = &write.begin {
+            let insert = "insert into run (n, id, flow, hash, began, parent) values (?, ?, ?, ?, ?, ?)";
+            db.prepare_cached(insert)?.execute(params![write.run, id, flow, hash, write.at, parent])?;
         }
-        for (write, _) in batch {
-            if let Some(Begin { id, flow, hash, parent }) = &write.begin {
-                let insert = "insert into run (n, id, flow, hash, began, parent) values (?, ?, ?, ?, ?, ?)";
-                work.execute(insert, params![write.run, id, flow, hash, write.at, parent])?;
+        for (hash, body) in &write.chunks {
+            if known.insert(*hash) {
+                chunk.execute(params![hash, body])?;
             }
-            for (hash, body) in &write.chunks {
-                if known.insert(*hash) {
-                    chunk.execute(params![hash, body])?;
-                }
-            }
-            event.execute(params![write.run, write.at, write.body])?;
-            for (key, body) in &write.kept {
-                kept.execute(params![key, write.at, write.run, body])?;
-            }
-            if let Some(End { outcome, calls, nano_usd }) = &write.end {
-                end.execute(params![outcome, calls, nano_usd, write.run])?;
-            }
+        }
+        event.execute(params![write.run, write.at, write.body])?;
+        for (key, body) in &write.kept {
+            kept.execute(params![key, write.at, write.run, body])?;
+        }
+        if let Some(End { outcome, calls, nano_usd }) = &write.end {
+            end.execute(params![outcome, calls, nano_usd, write.run])?;
         }
     }
-    work.commit()
+    Ok(())
 }
