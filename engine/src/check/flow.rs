@@ -5,7 +5,7 @@ use crate::source::{Bundle, Sources};
 use crate::spec::types::{Field, Named, Type};
 use crate::template::{Expr, Text};
 use crate::value::Value;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -168,7 +168,8 @@ pub struct Dep {
 }
 
 /// Whether answers of before are taken again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Cache {
     /// Taken, and kept.
     #[default]

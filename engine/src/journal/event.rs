@@ -272,6 +272,9 @@ pub struct RunStarted {
     /// What judges programs: part of what their results are found again by.
     #[serde(default)]
     pub sandbox: String,
+    /// Which part the whole run takes in the cache; a fork, which is given the answers of its parent, refreshes.
+    #[serde(default)]
+    pub cache: crate::run::Cache,
     /// The flow as it was.
     #[serde(default)]
     pub bundle: Arc<Bundle>,

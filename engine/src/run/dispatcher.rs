@@ -8,7 +8,7 @@ use super::ready::millis;
 use super::state::{Diverged, Effect, RunState, Wanted};
 use super::work::Command;
 use super::worker;
-use crate::check::flow::CheckedFlow;
+use crate::check::flow::{Cache, CheckedFlow};
 use crate::journal::{self, Batch, Event, Found, Journal, Key, Record, RunStarted};
 use crate::report::Report;
 use futures::future::{AbortHandle, Aborted, BoxFuture, FutureExt, abortable};
@@ -30,6 +30,8 @@ pub struct Options {
     pub prices: Prices,
     /// What judges programs, by a name that changes when its verdicts may.
     pub sandbox: String,
+    /// Which part the run takes in the cache, for whoever goes on with it; the journal is what takes it.
+    pub cache: Cache,
     /// Whether a run that only waits for people is left, to be resumed when they have answered.
     pub leave: bool,
 }
@@ -37,7 +39,14 @@ pub struct Options {
 impl Default for Options {
     /// One job, the flow's own models and prices, and a run that waits for people.
     fn default() -> Self {
-        Self { jobs: 1, models: Models::default(), prices: Prices::default(), sandbox: String::new(), leave: false }
+        Self {
+            jobs: 1,
+            models: Models::default(),
+            prices: Prices::default(),
+            sandbox: String::new(),
+            cache: Cache::Auto,
+            leave: false,
+        }
     }
 }
 
@@ -110,6 +119,7 @@ pub async fn run(flow: &CheckedFlow, given: &Prepared, around: Around<'_>) -> Re
         jobs: options.jobs.max(1),
         models: options.models.clone(),
         sandbox: options.sandbox.clone(),
+        cache: options.cache,
         bundle: Arc::clone(&flow.bundle),
     };
     let mut dispatcher = Dispatcher::new(flow, around);

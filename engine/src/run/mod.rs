@@ -51,6 +51,7 @@ mod state;
 mod work;
 mod worker;
 
+pub use crate::check::flow::Cache;
 pub use budget::Cost;
 pub use dispatcher::{Around, Cancel, Options, Undriven, resume, run};
 pub use error::{ErrorName, Outcome, RunError};

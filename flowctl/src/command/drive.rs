@@ -5,6 +5,7 @@ use crate::failure::{Failure, Kind};
 use crate::render::{self, Progress};
 use crate::wire::{self, Answers, Desk, Wanted};
 use flow_engine::check::CheckedFlow;
+use flow_engine::check::flow::Cache;
 use flow_engine::journal::{Durability, Journal, Record, Store, StoredRun};
 use flow_engine::plan::bound::{Bound, Known, bound};
 use flow_engine::report::Report;
@@ -39,6 +40,8 @@ pub(crate) struct Drive<'a> {
     pub(crate) bounds: Bound,
     /// Asks it to end.
     pub(crate) cancel: Cancel,
+    /// Which part it takes in the cache.
+    pub(crate) cache: Cache,
 }
 
 /// How the end of a run is told.
@@ -96,12 +99,13 @@ impl Drive<'_> {
         from: From<'_>,
         listen: impl AsyncFnOnce(Cancel) + Send + 'static,
     ) -> Result<Report, Failure> {
-        let Self { config, flow, models, jobs, bounds, cancel, .. } = self;
+        let Self { config, flow, models, jobs, bounds, cancel, cache, .. } = self;
         let options = Options {
             jobs: jobs.or(config.defaults.jobs).unwrap_or(JOBS),
             models,
             prices: wire::prices(config),
             sandbox: flow_sandbox::identity(),
+            cache,
             leave,
         };
         let mut progress = Progress::new(bounds.most.as_ref().and_then(|most| most.number()));

@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::render;
 use crate::wire::{self, Wanted};
 use flow_engine::check::CheckedFlow;
+use flow_engine::check::flow::Cache;
 use flow_engine::journal::{Event, Found, Key, Record, Reuse};
 use flow_engine::report::{Report, is_within};
 use flow_engine::run::{self, Cancel, Given, Prepared, Recorded, RunError};
@@ -47,6 +48,7 @@ pub(crate) fn fork(args: &ForkArgs) -> Result<ExitCode, Failure> {
         offline: args.ending.offline,
         bounds: bounds.clone(),
         cancel: Cancel::default(),
+        cache: Cache::Refresh,
     };
     let (report, _) = drive.stored(&store, stored, Wanted::Shared(people), From::Start(&prepared))?;
     if report.calls.is_empty() && report.nodes.is_empty() {

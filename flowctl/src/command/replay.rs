@@ -32,6 +32,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<ExitCode, Failure> {
         offline: true,
         bounds: bound_of(flow, &start.inputs, &start.params),
         cancel: Cancel::default(),
+        cache: start.cache,
     };
     let given = Prepared { inputs: start.inputs.clone(), params: start.params.clone(), seed: start.seed };
     let mut again = Memory::default();

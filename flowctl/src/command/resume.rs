@@ -100,7 +100,7 @@ fn go_on(
         return Ok(end(shown, Some(&kept.id), flow, &kept.report(), Some(&bounds)));
     }
     let config = wire::config()?;
-    let run = store.take_up(&kept.id, &kept.records, Reuse::Cache).map_err(|error| wire::told(&error))?;
+    let run = store.take_up(&kept.id, &kept.records, Reuse::of(start.cache)).map_err(|error| wire::told(&error))?;
     // Another process may have driven it between the reading and the lease.
     let (records, away) = store.read(&kept.id).map_err(|error| wire::told(&error))?;
     let drive = Drive {
@@ -111,6 +111,7 @@ fn go_on(
         offline,
         bounds: bounds.clone(),
         cancel,
+        cache: start.cache,
     };
     let (report, _) = drive.stored(store, run, Wanted::Given, From::After(&records, away))?;
     Ok(end(shown, Some(&kept.id), flow, &report, Some(&bounds)))

@@ -7,6 +7,7 @@ use crate::input::{self, Given as Written};
 use crate::render;
 use crate::wire::{self, Answers, Wanted};
 use flow_engine::check::CheckedFlow;
+use flow_engine::check::flow::Cache;
 use flow_engine::journal::{Durability, Reuse};
 use flow_engine::report::Report;
 use flow_engine::run::{self, Cancel, ErrorName, Given, RunError};
@@ -32,15 +33,15 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         Err(error) => return refused(error),
     };
     // A recording is of all calls and answers all of them; what was answered before is no part of it.
-    let (answers, reuse, durability) = match (replay, &args.record) {
-        (Some(cassette), _) => (Wanted::Replayed(cassette), Reuse::Nothing, Durability::Normal),
-        (None, Some(_)) => (Wanted::Recorded, Reuse::Nothing, args.ending.durability.into()),
-        (None, None) if args.no_cache => (Wanted::Given, Reuse::Nothing, args.ending.durability.into()),
-        (None, None) => (Wanted::Given, Reuse::Cache, args.ending.durability.into()),
+    let cache = if replay.is_some() || args.record.is_some() || args.no_cache { Cache::Off } else { Cache::Auto };
+    let (answers, durability) = match (replay, &args.record) {
+        (Some(cassette), _) => (Wanted::Replayed(cassette), Durability::Normal),
+        (None, Some(_)) => (Wanted::Recorded, args.ending.durability.into()),
+        (None, None) => (Wanted::Given, args.ending.durability.into()),
     };
     let bounds = bound_of(&flow, &prepared.inputs, &prepared.params);
     let store = wire::store(durability)?;
-    let stored = store.begin(reuse, None).map_err(|error| wire::told(&error))?;
+    let stored = store.begin(Reuse::of(cache), None).map_err(|error| wire::told(&error))?;
     let id = stored.id().to_owned();
     let drive = Drive {
         config: &config,
@@ -50,6 +51,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         offline: args.ending.offline,
         bounds: bounds.clone(),
         cancel: Cancel::default(),
+        cache,
     };
     let (report, answers) = drive.stored(&store, stored, answers, From::Start(&prepared))?;
     match (&answers, &args.record) {

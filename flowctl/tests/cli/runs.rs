@@ -163,6 +163,27 @@ fn a_run_that_waits_for_a_person_says_so_and_shows_the_question() {
 }
 
 #[test]
+fn a_run_without_the_cache_and_a_fork_stay_so_when_they_go_on() {
+    let desk = Desk::of(
+        "flow: ask\ninputs: { topic: string }\nmodels: { m: { use: [openai/small] } }\nnodes:\n  idea: { prompt: { user: About ideas, model: m } }\n  ok: { after: [idea], human: { ask: Is it good?, returns: boolean } }\n  text: { after: [ok], prompt: { user: 'About {{ inputs.topic }}', model: m } }\noutputs: { text: $text }\n",
+    );
+    let goes_on = |run: &str| {
+        let ended = desk.call(&format!("answer {run} ok --value true --format json")).with(0).json();
+        (ended["spend"]["calls"].clone(), ended["spend"]["cached"].clone())
+    };
+    let first = desk.run("--input topic=bees");
+    assert_eq!(goes_on(&first), (json!(2), json!(0)));
+    // The same again is found; a run that takes nothing of before asks, and so does a fork from its place
+    // on, though another process goes on with them.
+    assert_eq!(goes_on(&desk.run("--input topic=bees")), (json!(0), json!(2)));
+    assert_eq!(goes_on(&desk.run("--input topic=bees --no-cache")), (json!(2), json!(0)));
+    desk.call(&format!("fork {first} --at ok")).with(0);
+    let listed = desk.call("runs --format json").with(0).json();
+    let fork = listed["runs"][0]["id"].as_str().expect("the fork has an id");
+    assert_eq!(goes_on(fork), (json!(1), json!(1)));
+}
+
+#[test]
 fn a_run_is_shown_as_a_tree_and_a_call_as_a_conversation() {
     let desk = Desk::of(FLOW);
     let run = desk.run("--input topic=tea --set tone=merry");

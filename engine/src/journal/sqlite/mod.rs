@@ -11,7 +11,7 @@ mod write;
 use super::cache::{Found, Key};
 use super::event::{Event, Record};
 use super::store::{Batch, Error, Journal};
-use crate::run::{Cost, Outcome};
+use crate::run::{Cache, Cost, Outcome};
 use crate::value::Value;
 use chunk::{Chunks, Decoder, Hash};
 use futures::future::{BoxFuture, FutureExt};
@@ -99,6 +99,17 @@ pub enum Reuse {
     Nothing,
     /// These alone, by path, as long as they are found by the same; its own answers are kept.
     Only(HashMap<String, (Key, Found)>),
+}
+
+impl Reuse {
+    /// What a run takes that says so of itself.
+    pub fn of(cache: Cache) -> Self {
+        match cache {
+            Cache::Auto => Self::Cache,
+            Cache::Off => Self::Nothing,
+            Cache::Refresh => Self::Only(HashMap::new()),
+        }
+    }
 }
 
 /// What [`Store::sweep`] did.
