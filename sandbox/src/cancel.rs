@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Held by who waits for a judgement: [`Cancel::cancel`] ends a running guest within a tick of the epoch (10 ms).
+/// Held by who waits for a judgement: [`Cancel::cancel`] ends a running guest within some ten milliseconds of its work.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel(Arc<AtomicBool>);
 

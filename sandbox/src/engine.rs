@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use wasmtime::{
     Collector, Config, Enabled, Engine, InstanceAllocationStrategy, Linker, OptLevel, PoolingAllocationConfig,
@@ -17,11 +16,11 @@ use crate::wasi;
 /// The wasm stack that a guest may use: deep recursion is ordinary in contest programs.
 const WASM_STACK: usize = 256 << 20;
 
-/// The host thread's stack: a guest that runs out of its own must never run out of ours.
-const THREAD_STACK: usize = WASM_STACK + (16 << 20);
+/// The stack of its own that a guest runs on. The rest is for the host's functions, which a guest may call at its end.
+const GUEST_STACK: usize = WASM_STACK + (16 << 20);
 
-/// How often a running guest is asked whether it has to end.
-const TICK: Duration = Duration::from_millis(10);
+/// What of that stack is cleaned by hand and kept; few programs need more.
+const KEEP_STACK: usize = 128 << 10;
 
 /// Memory of a slot that is cleaned by hand and kept: an interpreter touches about this much, and page faults are what
 /// a fresh instance costs.
@@ -41,23 +40,11 @@ impl Host {
         // As many guests as cores, and one: one may wait for the disk. A slot is cleaned after its guest is gone, so
         // there are more slots than guests.
         let guests = cores + 1;
-        let engine = Engine::new(&config(u32::try_from(guests * 2 + 8).unwrap_or(64)))
+        let engine = Engine::new(&config(u32::try_from(guests).unwrap_or(64)))
             .map_err(|error| Error::Host(format!("{error:#}")))?;
         let mut linker = Linker::new(&engine);
         wasi::link(&mut linker).map_err(|error| Error::Host(format!("{error:#}")))?;
-        let gate = Arc::new(Gate { state: Mutex::default(), changed: Condvar::new(), guests });
-        let (ticked, watched) = (engine.clone(), Arc::downgrade(&gate));
-        thread::Builder::new()
-            .name("flow-epoch".into())
-            .spawn(move || {
-                while let Some(gate) = watched.upgrade() {
-                    gate.sleep_while_empty();
-                    drop(gate);
-                    thread::sleep(TICK);
-                    ticked.increment_epoch();
-                }
-            })
-            .map_err(|error| Error::Host(format!("no thread can be started: {error}")))?;
+        let gate = Arc::new(Gate { inside: Mutex::default(), left: Condvar::new(), guests });
         Ok(Self { engine, linker: Arc::new(linker), gate })
     }
 
@@ -70,10 +57,9 @@ impl Host {
     pub(crate) fn enter(&self) -> Pass<'_> {
         let mut inside = self.gate.lock();
         while *inside >= self.gate.guests {
-            inside = self.gate.changed.wait(inside).unwrap_or_else(PoisonError::into_inner);
+            inside = self.gate.left.wait(inside).unwrap_or_else(PoisonError::into_inner);
         }
         *inside += 1;
-        self.gate.changed.notify_all();
         Pass(&self.gate)
     }
 }
@@ -86,7 +72,8 @@ pub(crate) fn throwaway_engine() -> wasmtime::Result<Engine> {
     Engine::new(&config)
 }
 
-fn config(slots: u32) -> Config {
+fn config(guests: u32) -> Config {
+    let slots = guests * 2 + 8;
     let mut config = shared_config();
     config.cranelift_opt_level(OptLevel::Speed);
     let mut pool = PoolingAllocationConfig::default();
@@ -94,6 +81,8 @@ fn config(slots: u32) -> Config {
         .total_memories(slots)
         .total_tables(slots * 4)
         .total_gc_heaps(slots)
+        .total_stacks(slots)
+        .async_stack_keep_resident(KEEP_STACK)
         .max_memories_per_module(1)
         .max_tables_per_module(4)
         .table_elements(MAX_TABLE)
@@ -110,7 +99,6 @@ fn shared_config() -> Config {
     let mut config = Config::new();
     config
         .consume_fuel(true)
-        .epoch_interruption(true)
         // Bits of a NaN depend on the processor otherwise, and a printed one shows its sign.
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
@@ -122,33 +110,25 @@ fn shared_config() -> Config {
         // A snapshot is mostly image: without this, modules with gaps in their data are copied page by page.
         .memory_guaranteed_dense_image_size(1 << 30)
         .max_wasm_stack(WASM_STACK)
-        // No guest runs on such a stack, but it must not be smaller than the other.
-        .async_stack_size(WASM_STACK + (1 << 20))
+        .async_stack_size(GUEST_STACK)
+        .async_stack_zeroing(true)
         // Nobody reads addresses of wasm code, and the maps make modules a third larger.
         .generate_address_map(false)
         .wasm_backtrace_max_frames(None);
     config
 }
 
-/// Counts the guests that run, so that the ticker sleeps when there are none and slots do not run out.
+/// Counts the guests that run, so that slots do not run out.
 struct Gate {
-    state: Mutex<usize>,
-    changed: Condvar,
+    inside: Mutex<usize>,
+    left: Condvar,
     guests: usize,
 }
 
 impl Gate {
     fn lock(&self) -> MutexGuard<'_, usize> {
         // The number is right whatever happened to who held it.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns when a guest runs, or after a second, so that a ticker without an owner ends.
-    fn sleep_while_empty(&self) {
-        let inside = self.lock();
-        if *inside == 0 {
-            drop(self.changed.wait_timeout(inside, Duration::from_secs(1)));
-        }
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -158,25 +138,6 @@ pub(crate) struct Pass<'a>(&'a Gate);
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         *self.0.lock() -= 1;
-        self.0.changed.notify_all();
+        self.0.left.notify_one();
     }
-}
-
-/// Runs `work` on a thread whose stack is deep enough for any guest, while `meanwhile` runs here.
-pub(crate) fn on_deep_stack<T: Send, R>(
-    work: impl FnOnce() -> T + Send,
-    meanwhile: impl FnOnce() -> R,
-) -> Result<(T, R), Error> {
-    thread::scope(|scope| {
-        let deep = thread::Builder::new()
-            .name("flow-guest".into())
-            .stack_size(THREAD_STACK)
-            .spawn_scoped(scope, work)
-            .map_err(|error| Error::Host(format!("no thread can be started: {error}")))?;
-        let result = meanwhile();
-        match deep.join() {
-            Ok(done) => Ok((done, result)),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    })
 }

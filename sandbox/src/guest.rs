@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
 
-use crate::cancel::Cancel;
 use crate::fault::End;
 use crate::files::{Content, FileTree, resolve};
-use crate::guard::Guard;
 use crate::limits::{FUEL_PER_SECOND, Fuel, Limits, STDERR_BYTES};
 use crate::wasi::{Errno, Kind, Stop};
 
@@ -45,8 +43,6 @@ pub(crate) struct Guest {
     pub(crate) memory: MemoryLimit,
     output_limit: u64,
     descriptors: Vec<Option<Descriptor>>,
-    guard: Guard,
-    cancel: Cancel,
 }
 
 /// What a descriptor stands for.
@@ -78,7 +74,7 @@ impl Descriptor {
 
 impl Guest {
     /// A guest that has not run. `extra_memory` is what a toolchain's own stacks take beside the limit.
-    pub(crate) fn new(start: &Start, stdin: Arc<[u8]>, limits: &Limits, extra_memory: u64, cancel: &Cancel) -> Self {
+    pub(crate) fn new(start: &Start, stdin: Arc<[u8]>, limits: &Limits, extra_memory: u64) -> Self {
         Self {
             args: start.args.clone(),
             environment: start.environment.clone(),
@@ -95,14 +91,7 @@ impl Guest {
                 Some(Descriptor::Stderr),
                 Some(Descriptor::Folder(String::new())),
             ],
-            guard: Guard::new(limits.wall),
-            cancel: cancel.clone(),
         }
-    }
-
-    /// Asked at every tick of the epoch: why the run has to end, if it has to.
-    pub(crate) fn overdue(&self) -> Option<End> {
-        (self.cancel.is_cancelled() || self.guard.passed()).then_some(End::Aborted)
     }
 
     pub(crate) fn descriptor(&self, fd: u32) -> Result<&Descriptor, Errno> {

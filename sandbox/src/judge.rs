@@ -1,8 +1,6 @@
 //! A program and its tests to verdicts, scores and the text that a model mends it by.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::mpsc::Sender;
 
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +45,7 @@ impl Prepared {
 
 /// Compiles all that a task needs: nothing but its tests' runs is left to do.
 pub(crate) fn prepare(sandbox: &Sandbox, task: &Task, cancel: &Cancel) -> Result<Prepared, Error> {
-    let program = match sandbox.compile_here(&task.source, cancel)? {
+    let program = match sandbox.compile(&task.source, cancel)? {
         Compiled::Program(program) => program,
         Compiled::Refused(why) => {
             return Ok(Prepared::Refused(Outcome { refused: Some(why), made_by: sandbox.provenance_of(task)? }));
@@ -62,15 +60,16 @@ pub(crate) fn prepare(sandbox: &Sandbox, task: &Task, cancel: &Cancel) -> Result
     Ok(Prepared::Ready(program))
 }
 
-/// Judges, and sends each test's report as it ends.
+/// Judges; `on` hears of each test as it ends.
 pub(crate) fn judge(
     sandbox: &Sandbox,
     task: &Task,
     cancel: &Cancel,
-    ended: &Sender<TestReport>,
-) -> Result<Outcome, Error> {
+    on: &mut dyn FnMut(&TestReport),
+) -> Result<Report, Error> {
     let prepared = prepare(sandbox, task, cancel)?;
     let mut skipping = false;
+    let mut reports = Vec::with_capacity(task.tests.len());
     for test in &task.tests {
         let report = match &prepared {
             Prepared::Refused(_) => not_run(test, Verdict::CompileError),
@@ -78,10 +77,10 @@ pub(crate) fn judge(
             Prepared::Ready(program) => run_test(sandbox, program, test, task, cancel)?,
         };
         skipping |= report.verdict.failed() && task.stop == Stop::FirstFailure;
-        // Nobody listens only when the caller is gone, and then nobody waits for the report either.
-        drop(ended.send(report));
+        on(&report);
+        reports.push(report);
     }
-    Ok(prepared.outcome(task))
+    Ok(self::report(prepared.outcome(task), reports))
 }
 
 /// The report of a test that was left out.
@@ -101,7 +100,7 @@ pub(crate) fn not_run(test: &Test, verdict: Verdict) -> TestReport {
     }
 }
 
-/// One test, on a stack that is deep enough.
+/// One test.
 pub(crate) fn run_test(
     sandbox: &Sandbox,
     program: &Program,
@@ -109,8 +108,7 @@ pub(crate) fn run_test(
     task: &Task,
     cancel: &Cancel,
 ) -> Result<TestReport, Error> {
-    let stdin = Arc::from(test.input.as_bytes());
-    let execution = sandbox.run_here(program, &program.0.start, stdin, &task.limits, cancel)?;
+    let execution = sandbox.run(program, test.input.as_bytes(), &task.limits, cancel)?;
     let (verdict, message) = match (&execution.end, &test.expected) {
         (End::Exit(0), None) => (Verdict::Finished, None),
         (End::Exit(0), Some(expected)) => {
@@ -182,11 +180,11 @@ struct Question<'a> {
     actual: &'a str,
 }
 
-/// Asks a checker, on a stack that is deep enough.
+/// Asks a checker.
 pub(crate) fn ask(sandbox: &Sandbox, checker: &Source, question: &[u8], cancel: &Cancel) -> Result<Answer, Error> {
     let program = checker_program(sandbox, checker, cancel)?;
     let limits = Limits::seconds(CHECKER_SECONDS);
-    let said = sandbox.run_here(&program, &program.0.start, Arc::from(question), &limits, cancel)?;
+    let said = sandbox.run(&program, question, &limits, cancel)?;
     let reason = text(said.stdout.clone()).trim_end().to_owned();
     answer(&said, [0, 1], reason)
 }
@@ -205,7 +203,7 @@ pub(crate) fn answer(said: &Execution, codes: [i32; 2], reason: String) -> Resul
 
 /// A checker, compiled.
 pub(crate) fn checker_program(sandbox: &Sandbox, checker: &Source, cancel: &Cancel) -> Result<Program, Error> {
-    match sandbox.compile_here(checker, cancel)? {
+    match sandbox.compile(checker, cancel)? {
         Compiled::Program(program) => Ok(program),
         Compiled::Refused(why) => Err(Error::Checker(format!("it does not compile: {}", words::clip(&why)))),
     }

@@ -1,16 +1,24 @@
 //! One program, one input, one fresh instance: an [`Execution`].
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
-use wasmtime::{Instance, InstancePre, Ref, Store, UpdateDeadline, Val};
+use wasmtime::{Instance, InstancePre, Ref, Store, Val};
 
 use crate::cancel::Cancel;
 use crate::engine::Host;
 use crate::fault::End;
+use crate::guard::Guard;
 use crate::guest::{Guest, Start};
-use crate::limits::{Fuel, Limits};
+use crate::limits::{FUEL_PER_SECOND, Fuel, Limits};
 use crate::report::Provenance;
 use crate::source::Files;
+
+/// Fuel between two looks at whether a run has to end: about ten milliseconds of a guest's work. A guest gives way by
+/// its fuel alone; watching a clock beside it in every function and loop would cost another tenth of its speed.
+const LOOK_AFTER: Fuel = FUEL_PER_SECOND / 100;
 
 /// A program that can be run: compiled, linked, and with what its runs begin with.
 #[derive(Clone)]
@@ -65,7 +73,7 @@ pub struct Execution {
     pub written: Files,
 }
 
-/// Runs a program once. The caller sees to a stack that is deep enough, see [`crate::engine::on_deep_stack`].
+/// Runs a program once, on this thread, and on a stack of its own that is deep enough for any guest.
 pub(crate) fn run(
     host: &Host,
     program: &Runnable,
@@ -75,10 +83,15 @@ pub(crate) fn run(
     cancel: &Cancel,
 ) -> Execution {
     let _pass = host.enter();
-    let guest = Guest::new(start, stdin, limits, program.extra_memory, cancel);
+    let guard = Guard::new(limits.wall);
+    let guest = Guest::new(start, stdin, limits, program.extra_memory);
     let refused = !guest.memory.allows(program.initial_memory);
     let mut store = Store::new(&host.engine, guest);
-    let end = if refused { End::OutOfMemory } else { enter(&mut store, program, limits) };
+    let end = if refused {
+        End::OutOfMemory
+    } else {
+        enter(&mut store, program, limits, || cancel.is_cancelled() || guard.passed())
+    };
     // A store that fuel cannot be read from has none: the engine counts it always.
     let left = store.get_fuel().unwrap_or(0);
     let guest = store.into_data();
@@ -92,35 +105,42 @@ pub(crate) fn run(
     }
 }
 
-fn enter(store: &mut Store<Guest>, program: &Runnable, limits: &Limits) -> End {
-    if let Some(end) = store.data().overdue() {
-        return end;
-    }
+fn enter(store: &mut Store<Guest>, program: &Runnable, limits: &Limits, overdue: impl Fn() -> bool) -> End {
     store.limiter(|guest| &mut guest.memory);
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|context| match context.data().overdue() {
-        Some(end) => Err(end.into()),
-        None => Ok(UpdateDeadline::Continue(1)),
-    });
-    match call(store, program, limits) {
-        Ok(()) => End::Exit(0),
-        Err(error) => End::of(&error),
+    match unless(overdue, call(store, program, limits)) {
+        None => End::Aborted,
+        Some(Ok(())) => End::Exit(0),
+        Some(Err(error)) => End::of(&error),
     }
 }
 
-fn call(store: &mut Store<Guest>, program: &Runnable, limits: &Limits) -> wasmtime::Result<()> {
+/// What a guest's future comes to, unless it is overdue first. The guest gives way each time it has used [`LOOK_AFTER`].
+fn unless<T>(overdue: impl Fn() -> bool, guest: impl Future<Output = T>) -> Option<T> {
+    let mut guest = pin!(guest);
+    let mut context = Context::from_waker(Waker::noop());
+    while !overdue() {
+        if let Poll::Ready(ended) = guest.as_mut().poll(&mut context) {
+            return Some(ended);
+        }
+    }
+    None
+}
+
+async fn call(store: &mut Store<Guest>, program: &Runnable, limits: &Limits) -> wasmtime::Result<()> {
+    store.fuel_async_yield_interval(Some(LOOK_AFTER))?;
     store.set_fuel(limits.fuel)?;
-    let instance = program.pre.instantiate(&mut *store)?;
+    let instance = program.pre.instantiate_async(&mut *store).await?;
     if !program.has_start {
         // How an instance is made differs between hosts; what its own code costs does not.
         store.set_fuel(limits.fuel)?;
     }
     match &program.entry {
-        Entry::Start => instance.get_typed_func::<(), ()>(&mut *store, "_start")?.call(store, ()),
+        Entry::Start => instance.get_typed_func::<(), ()>(&mut *store, "_start")?.call_async(store, ()).await,
         Entry::Interpreter { export, args } => {
-            instance.get_typed_func::<(), ()>(&mut *store, "_initialize")?.call(&mut *store, ())?;
-            let (count, list) = put_args(store, &instance, args)?;
-            match instance.get_typed_func::<(i32, i32), i32>(&mut *store, export)?.call(store, (count, list))? {
+            instance.get_typed_func::<(), ()>(&mut *store, "_initialize")?.call_async(&mut *store, ()).await?;
+            let (count, list) = put_args(store, &instance, args).await?;
+            let interpreter = instance.get_typed_func::<(i32, i32), i32>(&mut *store, export)?;
+            match interpreter.call_async(store, (count, list)).await? {
                 0 => Ok(()),
                 _ => Err(End::Exit(1).into()),
             }
@@ -131,20 +151,20 @@ fn call(store: &mut Store<Guest>, program: &Runnable, limits: &Limits) -> wasmti
                 return Err(broken("no function in its slot"));
             };
             let args = args.map(Val::I32);
-            function.call(&mut *store, &args, &mut [Val::I32(0)])?;
+            function.call_async(&mut *store, &args, &mut [Val::I32(0)]).await?;
             Err(broken("the interpreter came back"))
         }
     }
 }
 
 /// Puts arguments into memory that the guest's own allocator gives: their number, and where their addresses are.
-fn put_args(store: &mut Store<Guest>, instance: &Instance, args: &[String]) -> wasmtime::Result<(i32, i32)> {
+async fn put_args(store: &mut Store<Guest>, instance: &Instance, args: &[String]) -> wasmtime::Result<(i32, i32)> {
     let memory = instance.get_memory(&mut *store, "memory").ok_or_else(|| broken("no memory"))?;
     let allocate = instance.get_typed_func::<i32, i32>(&mut *store, "malloc")?;
     let text: Vec<u8> = args.iter().flat_map(|arg| arg.bytes().chain([0])).collect();
     let table = args.len() * 4;
     // A handful of short arguments: neither sum comes near 32 bits.
-    let list = allocate.call(&mut *store, (table + text.len()) as i32)?;
+    let list = allocate.call_async(&mut *store, (table + text.len()) as i32).await?;
     let mut at = list as u32 + table as u32;
     let mut bytes = Vec::with_capacity(table + text.len());
     for arg in args {

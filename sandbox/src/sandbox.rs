@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cache::{Cache, sha256};
 use crate::cancel::Cancel;
-use crate::engine::{Host, on_deep_stack};
+use crate::engine::Host;
 use crate::error::Error;
 use crate::fault::End;
 use crate::guest::Start;
@@ -81,15 +81,7 @@ impl Sandbox {
     /// every use; what a set-up that was interrupted left behind is redone, and two processes do not tread on each other.
     pub fn setup(&self, language: Language, origin: Origin<'_>, on: &mut dyn FnMut(Progress)) -> Result<(), Error> {
         let toolchain = self.toolchain(language)?;
-        let failed = |source| Error::Toolchain { language, source };
-        if toolchain.package().is_none() {
-            return toolchain.setup(&self.shop, origin, on).map_err(failed);
-        }
-        // A set-up runs guests too.
-        let (progress, heard) = std::sync::mpsc::channel();
-        let work = move || toolchain.setup(&self.shop, origin, &mut |step| drop(progress.send(step)));
-        let (done, ()) = on_deep_stack(work, || heard.iter().for_each(on))?;
-        done.map_err(failed)
+        toolchain.setup(&self.shop, origin, on).map_err(|source| Error::Toolchain { language, source })
     }
 
     /// Removes what a language's set-up put into the cache.
@@ -106,48 +98,6 @@ impl Sandbox {
 
     /// Makes a program of a source. The same source again costs nothing.
     pub fn compile(&self, source: &Source, cancel: &Cancel) -> Result<Compiled, Error> {
-        on_deep_stack(|| self.compile_here(source, cancel), || ())?.0
-    }
-
-    /// Runs a program once, in a fresh instance.
-    pub fn run(&self, program: &Program, stdin: &[u8], limits: &Limits, cancel: &Cancel) -> Result<Execution, Error> {
-        let work = || self.run_here(program, &program.0.start, Arc::from(stdin), limits, cancel);
-        on_deep_stack(work, || ())?.0
-    }
-
-    /// Judges a program: compiles it, runs every test in a fresh instance, compares. `on` hears of each test as it ends.
-    pub fn judge(&self, task: &Task, cancel: &Cancel, on: &mut dyn FnMut(&TestReport)) -> Result<Report, Error> {
-        let (ended, hear) = std::sync::mpsc::channel();
-        let work = move || judge::judge(self, task, cancel, &ended);
-        let listen = || {
-            let mut tests = Vec::with_capacity(task.tests.len());
-            for test in hear {
-                on(&test);
-                tests.push(test);
-            }
-            tests
-        };
-        let (outcome, tests) = on_deep_stack(work, listen)?;
-        Ok(judge::report(outcome?, tests))
-    }
-
-    /// Asks a checker: it reads `question`, and exit code 0 means that it holds, 1 that it does not and why is on its
-    /// standard output. Any other end is an error of the checker.
-    pub fn ask(&self, checker: &Source, question: &[u8], cancel: &Cancel) -> Result<Answer, Error> {
-        on_deep_stack(|| judge::ask(self, checker, question, cancel), || ())?.0
-    }
-
-    fn toolchain(&self, language: Language) -> Result<&dyn Toolchain, Error> {
-        self.toolchains.iter().map(Box::as_ref).find(|toolchain| toolchain.language() == language).ok_or_else(|| {
-            Error::Toolchain {
-                language,
-                source: toolchain::Error::Missing { how: "there is none for it on this system".to_owned() },
-            }
-        })
-    }
-
-    /// [`Sandbox::compile`], on a stack that is deep enough.
-    pub(crate) fn compile_here(&self, source: &Source, cancel: &Cancel) -> Result<Compiled, Error> {
         let toolchain = self.toolchain(source.language)?;
         if source.language != Language::Wasm && source.code.len() > SOURCE_BYTES {
             let bytes = source.code.len();
@@ -175,8 +125,33 @@ impl Sandbox {
         }
     }
 
-    /// [`Sandbox::run`], on a stack that is deep enough.
-    pub(crate) fn run_here(
+    /// Runs a program once, in a fresh instance.
+    pub fn run(&self, program: &Program, stdin: &[u8], limits: &Limits, cancel: &Cancel) -> Result<Execution, Error> {
+        self.run_from(program, &program.0.start, Arc::from(stdin), limits, cancel)
+    }
+
+    /// Judges a program: compiles it, runs every test in a fresh instance, compares. `on` hears of each test as it ends.
+    pub fn judge(&self, task: &Task, cancel: &Cancel, on: &mut dyn FnMut(&TestReport)) -> Result<Report, Error> {
+        judge::judge(self, task, cancel, on)
+    }
+
+    /// Asks a checker: it reads `question`, and exit code 0 means that it holds, 1 that it does not and why is on its
+    /// standard output. Any other end is an error of the checker.
+    pub fn ask(&self, checker: &Source, question: &[u8], cancel: &Cancel) -> Result<Answer, Error> {
+        judge::ask(self, checker, question, cancel)
+    }
+
+    fn toolchain(&self, language: Language) -> Result<&dyn Toolchain, Error> {
+        self.toolchains.iter().map(Box::as_ref).find(|toolchain| toolchain.language() == language).ok_or_else(|| {
+            Error::Toolchain {
+                language,
+                source: toolchain::Error::Missing { how: "there is none for it on this system".to_owned() },
+            }
+        })
+    }
+
+    /// [`Sandbox::run`] of what begins with other arguments or files.
+    pub(crate) fn run_from(
         &self,
         program: &Program,
         start: &Start,

@@ -14,7 +14,6 @@ use wasmparser::{Parser, Payload, ValType};
 use wasmtime::{Error, Instance, Linker, Memory, Module, Result, Store, Val};
 use wasmtime_wizer::{InstanceState, SnapshotVal, Wizer};
 
-use crate::cancel::Cancel;
 use crate::engine::throwaway_engine;
 use crate::fault::End;
 use crate::guest::{Guest, Start};
@@ -69,16 +68,14 @@ pub(crate) fn freeze<T>(
     crate::wasi::link(&mut linker)?;
     linker.define_unknown_imports_as_traps(&module)?;
     let limits = Limits { memory: u64::MAX, ..Limits::fuel(u64::MAX) };
-    let mut store = Store::new(&engine, Guest::new(start, Arc::default(), &limits, 0, &Cancel::new()));
+    let mut store = Store::new(&engine, Guest::new(start, Arc::default(), &limits, 0));
     store.set_fuel(u64::MAX)?;
-    // Nobody ticks this engine's epoch.
-    store.set_epoch_deadline(1);
-    let instance = linker.instantiate(&mut store, &module)?;
+    let instance = now(linker.instantiate_async(&mut store, &module))?;
     let ended = exports.iter().try_for_each(|export| {
         let function =
             instance.get_func(&mut store, export).ok_or_else(|| Error::msg(format!("the module has no `{export}`")))?;
         let mut results = vec![Val::I32(0); function.ty(&store).results().len()];
-        function.call(&mut store, &[], &mut results)
+        now(function.call_async(&mut store, &[], &mut results))
     });
     match ended {
         Err(error) if End::of(&error) == End::Exit(code) => {}

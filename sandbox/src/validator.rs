@@ -49,7 +49,7 @@ pub(crate) fn program(
     }
 }
 
-/// Asks a validator, on a stack that is deep enough.
+/// Asks a validator.
 pub(crate) fn ask(
     sandbox: &Sandbox,
     validator: &Source,
@@ -67,7 +67,7 @@ pub(crate) fn ask(
     files.let_write(FEEDBACK);
     start.args = arguments("validator", args).collect();
     let limits = Limits { memory: MEMORY, ..Limits::seconds(SECONDS) };
-    let said = sandbox.run_here(&program, &start, Arc::from(output), &limits, cancel)?;
+    let said = sandbox.run_from(&program, &start, Arc::from(output), &limits, cancel)?;
     let message = said.written.get(MESSAGE).map(|bytes| String::from_utf8_lossy(bytes).trim_end().to_owned());
     judge::answer(&said, CODES, message.unwrap_or_default())
 }

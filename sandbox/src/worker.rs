@@ -10,13 +10,13 @@ mod pool;
 use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
 use serde::{Deserialize, Serialize};
 
 pub use pool::Pool;
 
 use crate::cancel::Cancel;
-use crate::engine::on_deep_stack;
 use crate::error::Error;
 use crate::judge::{self, Outcome, Prepared};
 use crate::report::{Task, Test, TestReport};
@@ -94,19 +94,17 @@ impl From<Fault> for Error {
 pub fn serve(sandbox: &Sandbox, requests: impl io::Read, replies: impl Write + Send) -> io::Result<()> {
     let cancel = Cancel::new();
     let (asked, questions) = channel();
-    // One deep stack for all requests: a fresh one for each would be paid for by every small program.
-    let work = || answer(sandbox, questions, replies, &cancel);
-    let read = || {
-        let asked = asked;
+    thread::scope(|scope| {
+        let work = scope.spawn(|| answer(sandbox, questions, replies, &cancel));
         for request in BufReader::new(requests).lines() {
             if asked.send(request).is_err() {
                 break;
             }
         }
+        drop(asked);
         cancel.cancel();
-    };
-    let (served, ()) = on_deep_stack(work, read).map_err(io::Error::other)?;
-    served
+        work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 fn answer(

@@ -4,7 +4,8 @@ import sys, os, io, types, marshal, linecache, traceback, builtins, atexit, thre
 
 import abc, array, bisect, cmath, collections, collections.abc, contextlib, copy, dataclasses, datetime, decimal, enum
 import fractions, functools, heapq, itertools, json, locale, math, operator, queue, random, re, statistics, string
-import struct, textwrap, time, typing
+import struct, symtable, textwrap, time, typing
+import ast
 import numpy
 
 # Modules of other systems that programs import for a limit or two.
@@ -160,11 +161,31 @@ def _show(error):
         print(type(error).__name__, file=sys.stderr)
 
 
+# Code of a module looks each name up anew, unless the name is declared global: then the interpreter remembers where it
+# is, as it does in functions. Both are the same dictionary, so nothing else changes. Loops run up to 1.5 times as fast.
+# Nothing comes of a text that does not compile: what is wrong with it is told of the text as it is.
+def _with_globals(text):
+    try:
+        return _declare(ast.parse(text, _FILE), symtable.symtable(text, _FILE, "exec").get_symbols())
+    except Exception:
+        return None
+
+
+def _declare(tree, symbols):
+    # An annotated name may not be declared; those with underscores are the compiler's own, or rare.
+    names = [s.get_name() for s in symbols if not s.is_annotated() and not s.get_name().startswith("__")]
+    if names:
+        first = int(ast.get_docstring(tree, clean=False) is not None)
+        while first < len(tree.body) and getattr(tree.body[first], "module", None) == "__future__":
+            first += 1
+        place = dict(lineno=1, col_offset=0, end_lineno=1, end_col_offset=0)
+        tree.body.insert(first, ast.Global(names, **place))
+    return compile(tree, _FILE, "exec", dont_inherit=True)
+
+
 def _compile(text):
     try:
-        code = compile(text, _FILE, "exec", dont_inherit=True)
-        os.write(1, b"")
-        out = marshal.dumps(code)
+        out = marshal.dumps(_with_globals(text) or compile(text, _FILE, "exec", dont_inherit=True))
         while out:
             out = out[os.write(1, out):]
         return 0

@@ -66,6 +66,39 @@ fn a_syntax_error_is_found_before_any_test() {
     assert!(judge("print(1)", vec![]).passed);
 }
 
+/// Names of a module are found by a shorter way than natively (`_declare` in the prelude); the language stays as it is.
+#[test]
+fn names_of_a_module_mean_what_they_always_mean() {
+    let same = |code: &str, expected: &str| assert_eq!(prints(code, ""), expected, "{code}");
+    same("'''text'''\nfrom __future__ import annotations\nimport math\nprint(__doc__, math.floor(2.5))", "text 2\n");
+    same("import __main__\nn: int = 3\nm: int\nprint(n, 'm' in globals(), sorted(__main__.__annotations__))", "3 False ['m', 'n']\n");
+    same("i = 7\nprint([i for i in range(3)], i, [j := i for i in range(2)], i, j)", "[0, 1, 2] 7 [0, 1] 7 1\n");
+    same(
+        "x = 1\nclass C:\n    y = x\n    x = 2\ndef f():\n    global x\n    x = 5\nf()\nprint(x, C.y, C.x)",
+        "5 1 2\n",
+    );
+    same("len = lambda x: 'mine'\nprint(len([]))\ndel len\nprint(len([]))", "mine\n0\n");
+    same("exec('z = 4')\nprint(z, eval('z + 1'), locals() is globals(), vars() is globals())", "4 5 True True\n");
+    same("from math import *\nprint(floor(pi))\nfor k in 'ab':\n    globals()[k] = k * 2\nprint(a + b)", "3\naabb\n");
+    same(
+        "match [1, 2]:\n    case [p, *q]:\n        print(p, q)\ntry:\n    1 / 0\nexcept ZeroDivisionError as e:\n    pass\nprint('e' in globals())",
+        "1 [2]\nFalse\n",
+    );
+    same(
+        "import __main__\nv = 1\n__main__.v = 2\nprint(v)\ndef g(v=v): return v\ntype T = list[v]\nprint(g(), T.__name__)",
+        "2\n2 T\n",
+    );
+    let report = judge("print(unknown)", vec![Test::input("")]);
+    assert!(
+        report.report.contains("    print(unknown)\n          ^^^^^^^\nNameError: name 'unknown' is not defined"),
+        "{}",
+        report.report
+    );
+    let report = judge("a = 1\nglobal a\n", vec![Test::input("")]);
+    let said = report.message.expect("it does not compile");
+    assert!(said.contains("line 2") && said.contains("name 'a' is assigned to before global declaration"), "{said}");
+}
+
 #[test]
 fn exits_are_those_of_python() {
     let end = |code: &str| {
