@@ -151,11 +151,10 @@ fn a_program_that_never_ends_and_one_that_eats_memory_get_verdicts() {
     let endless = trial("while True: pass", "{ fuel: 2G }");
     assert_eq!((&endless["passed"], &endless["tests"][0]["verdict"]), (&json!(false), &json!("time_limit")));
     let hungry = trial("a = []\nwhile True: a.append(bytearray(1 << 20))", "{ memory: 96MiB }");
-    // CPython sees that there is no more, and says so itself: a crash at the limit.
-    assert_eq!(
-        (&hungry["tests"][0]["verdict"], &hungry["tests"][0]["memory"]),
-        (&json!("runtime_error"), &json!(96 << 20))
-    );
+    // CPython sees that there is no more, and says so itself: a crash where the next piece would be too much.
+    assert_eq!(&hungry["tests"][0]["verdict"], &json!("runtime_error"));
+    let memory = hungry["tests"][0]["memory"].as_u64().expect("bytes");
+    assert!((94 << 20..=96 << 20).contains(&memory), "{memory}");
     assert!(hungry["message"].as_str().is_some_and(|m| m.contains("MemoryError")), "{hungry}");
     let talkative = trial("while True: print('x' * 1000)", "{ output: 64KiB }");
     assert_eq!((&talkative["passed"], &talkative["tests"][0]["verdict"]), (&json!(false), &json!("output_limit")));
