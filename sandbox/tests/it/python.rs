@@ -71,7 +71,10 @@ fn a_syntax_error_is_found_before_any_test() {
 fn names_of_a_module_mean_what_they_always_mean() {
     let same = |code: &str, expected: &str| assert_eq!(prints(code, ""), expected, "{code}");
     same("'''text'''\nfrom __future__ import annotations\nimport math\nprint(__doc__, math.floor(2.5))", "text 2\n");
-    same("import __main__\nn: int = 3\nm: int\nprint(n, 'm' in globals(), sorted(__main__.__annotations__))", "3 False ['m', 'n']\n");
+    same(
+        "import __main__\nn: int = 3\nm: int\nprint(n, 'm' in globals(), sorted(__main__.__annotations__))",
+        "3 False ['m', 'n']\n",
+    );
     same("i = 7\nprint([i for i in range(3)], i, [j := i for i in range(2)], i, j)", "[0, 1, 2] 7 [0, 1] 7 1\n");
     same(
         "x = 1\nclass C:\n    y = x\n    x = 2\ndef f():\n    global x\n    x = 5\nf()\nprint(x, C.y, C.x)",
