@@ -34,6 +34,9 @@ pub(crate) struct Test {
     pub(crate) output: String,
 }
 
+/// The memory of a package that names none: the package format's own default.
+const MEMORY_MIB: u64 = 2048;
+
 /// What a program may use on one test; what is absent is the sandbox's own.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Limits {
@@ -104,7 +107,7 @@ impl Problem {
             description: statement(folder).ok(),
             public_tests: tests(&folder.join("data").join("sample"))?,
             secret_tests: tests(&folder.join("data").join("secret"))?,
-            limits: Limits { time_s, memory_mib: limits.memory, output_mib: limits.output },
+            limits: Limits { time_s, memory_mib: limits.memory.or(Some(MEMORY_MIB)), output_mib: limits.output },
             validation,
             submissions,
         })
