@@ -47,7 +47,7 @@ fn main() {
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_TARGET_TMPDIR"), "/../flowctl-cache")), PathBuf::from);
     let sandbox = Sandbox::open(&cache).expect("the sandbox opens");
     match std::env::var(ROLE).as_deref() {
-        Ok("worker") => serve(&sandbox, std::io::stdin(), std::io::stdout()).expect("the pipes hold"),
+        Ok("worker") => serve(sandbox.into(), std::io::stdin(), std::io::stdout()).expect("the pipes hold"),
         Ok("memory") => four_at_once(&sandbox),
         _ => measure(&sandbox, &cache),
     }

@@ -9,13 +9,18 @@ use wasmparser::{
 
 use crate::limits::MODULE_BYTES;
 
-/// The most that a function's bytes times its locals may be: what compiling costs grows with it. C++ programs have
-/// 0.4 million, QuickJS 2.7, CPython 13; at this bound a function takes seconds.
-const MAX_FUNCTION: u64 = 16 << 20;
+/// The most that compiling a module may cost, see [`cost`]. A unit is about a tenth of a microsecond of one core, so this
+/// is some ten seconds. C++ programs cost up to 20 million, QuickJS 60; what is made to keep a compiler busy can cost
+/// hours within a few KB.
+const MAX_COST: u64 = 128 << 20;
 
-/// The most values that the blocks of one function may take and give, all together: each is one more for the compiler to
-/// follow from there on. What real compilers emit gives at most one a block, and these are not counted.
-const MAX_BLOCK_VALUES: u64 = 1 << 14;
+/// The longest function in bytes: what the compiler holds in memory grows with it, to 1.5 KB a byte. CPython's longest has
+/// 186,000, QuickJS's 55,000.
+const MAX_FUNCTION: u64 = 256 << 10;
+
+/// What is said of a module that costs more.
+const TOO_LONG: &str =
+    "the module would take too long to compile: its functions are too long, or have too many loops or locals";
 
 /// What the pre-check finds out about a module.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -32,16 +37,18 @@ pub(crate) fn inspect(wasm: &[u8]) -> Result<Facts, String> {
         return Err(format!("the module has {} bytes; at most {MODULE_BYTES} are compiled", wasm.len()));
     }
     let mut facts = Facts::default();
-    let (mut imported, mut body) = (0u64, 0u64);
+    let mut spent = 0u64;
     let mut types = Vec::new();
+    let mut functions = Vec::new();
+    let mut bodies = 0;
     for payload in Parser::new(0).parse_all(wasm) {
         match payload.map_err(|error| error.to_string())? {
-            Payload::TypeSection(section) => types = block_values(section)?,
+            Payload::TypeSection(section) => types = signatures(section)?,
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
                     let import = import.map_err(|error| error.to_string())?;
                     match import.ty {
-                        TypeRef::Func(_) | TypeRef::FuncExact(_) => imported += 1,
+                        TypeRef::Func(_) | TypeRef::FuncExact(_) => {}
                         _ => {
                             return Err(format!(
                                 "the module imports `{}.{}`, which is no function",
@@ -51,25 +58,20 @@ pub(crate) fn inspect(wasm: &[u8]) -> Result<Facts, String> {
                     }
                 }
             }
+            Payload::FunctionSection(section) => {
+                functions = section.into_iter().collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+            }
             Payload::MemorySection(section) => facts.initial_memory = memory_bytes(section)?,
             Payload::StartSection { .. } => facts.has_start = true,
             Payload::CodeSectionEntry(function) => {
-                body += 1;
-                let mut locals = 0u64;
-                for group in function.get_locals_reader().map_err(|error| error.to_string())? {
-                    locals += u64::from(group.map_err(|error| error.to_string())?.0);
-                }
-                let (bytes, index) = (function.range().len() as u64, imported + body - 1);
-                if bytes.saturating_mul(locals) > MAX_FUNCTION {
-                    return Err(format!(
-                        "function {index} has {bytes} bytes and {locals} locals, which would take too long to compile"
-                    ));
-                }
-                let values = values(&function, &types)?;
-                if values > MAX_BLOCK_VALUES {
-                    return Err(format!(
-                        "the blocks of function {index} take and give {values} values, which would take too long to compile"
-                    ));
+                // Sections are read before they are validated: a function of no known type has no parameters.
+                let signature = functions.get(bodies).and_then(|kind: &u32| types.get(*kind as usize));
+                bodies += 1;
+                let bytes = function.range().len() as u64;
+                let found = cost(&function, signature.map_or(0, |signature: &Signature| signature.params), &types)?;
+                spent = spent.saturating_add(found);
+                if bytes > MAX_FUNCTION || spent > MAX_COST {
+                    return Err(TOO_LONG.to_owned());
                 }
             }
             _ => {}
@@ -79,36 +81,101 @@ pub(crate) fn inspect(wasm: &[u8]) -> Result<Facts, String> {
     Ok(facts)
 }
 
-/// How many values a block of each type takes and gives. Sections are read before they are validated, so a type that is
-/// none of a function's counts nothing.
-fn block_values(section: TypeSectionReader<'_>) -> Result<Vec<u64>, String> {
-    let mut values = Vec::new();
-    for group in section {
-        for kind in group.map_err(|error| error.to_string())?.types() {
-            values.push(match &kind.composite_type.inner {
-                CompositeInnerType::Func(kind) => (kind.params().len() + kind.results().len()) as u64,
-                CompositeInnerType::Array(_) | CompositeInnerType::Struct(_) | CompositeInnerType::Cont(_) => 0,
-            });
-        }
-    }
-    Ok(values)
+/// How many values a function or block of a type takes and gives.
+struct Signature {
+    params: u64,
+    results: u64,
 }
 
-/// The values that all blocks of a function take and give whose type says more than "one result".
-fn values(function: &FunctionBody<'_>, types: &[u64]) -> Result<u64, String> {
-    let mut sum = 0u64;
-    let mut operators = function.get_operators_reader().map_err(|error| error.to_string())?;
-    while !operators.eof() {
-        let block = match operators.read().map_err(|error| error.to_string())? {
-            Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => blockty,
-            Operator::TryTable { try_table } => try_table.ty,
-            _ => continue,
-        };
-        if let BlockType::FuncType(index) = block {
-            sum = sum.saturating_add(types.get(index as usize).copied().unwrap_or(0));
+/// The signatures of a module's types; what is no function's has none of either.
+fn signatures(section: TypeSectionReader<'_>) -> Result<Vec<Signature>, String> {
+    let mut signatures = Vec::new();
+    for group in section {
+        for kind in group.map_err(|error| error.to_string())?.types() {
+            let (params, results) = match &kind.composite_type.inner {
+                CompositeInnerType::Func(kind) => (kind.params().len(), kind.results().len()),
+                CompositeInnerType::Array(_) | CompositeInnerType::Struct(_) | CompositeInnerType::Cont(_) => (0, 0),
+            };
+            signatures.push(Signature { params: params as u64, results: results as u64 });
         }
     }
-    Ok(sum)
+    Ok(signatures)
+}
+
+/// What a construct does to what the compiler follows, until its end.
+#[derive(PartialEq)]
+enum Scope {
+    Block,
+    Loop,
+    Try,
+}
+
+/// What compiling a function costs, by what was measured of cranelift 0.135: each byte, and each function by itself, costs
+/// what there is to follow: parameters, locals, and what blocks take and give; the `n`th loop costs as much as `n` (as does an operator
+/// that becomes a loop), more the deeper it lies in others; a call within `d` nested `try`s has `d` more ends, and costs
+/// about the square of that; a branch costs the number of blocks that it leaves.
+fn cost(function: &FunctionBody<'_>, params: u64, types: &[Signature]) -> Result<u64, String> {
+    let mut followed = 32 + params;
+    for group in function.get_locals_reader().map_err(|error| error.to_string())? {
+        followed += u64::from(group.map_err(|error| error.to_string())?.0);
+    }
+    let mut cost = 0u64;
+    let (mut scopes, mut loops, mut loop_depth, mut try_depth) = (Vec::new(), 0u64, 0u64, 0u64);
+    let mut operators = function.get_operators_reader().map_err(|error| error.to_string())?;
+    while !operators.eof() {
+        let operator = operators.read().map_err(|error| error.to_string())?;
+        match &operator {
+            Operator::Block { .. } | Operator::If { .. } => scopes.push(Scope::Block),
+            Operator::Loop { .. } => {
+                scopes.push(Scope::Loop);
+                loop_depth += 1;
+                loops += 1;
+                cost += 2 * loops + loop_depth * loop_depth / 16;
+            }
+            Operator::TryTable { .. } => {
+                scopes.push(Scope::Try);
+                try_depth += 1;
+            }
+            Operator::End => match scopes.pop() {
+                Some(Scope::Loop) => loop_depth -= 1,
+                Some(Scope::Try) => try_depth -= 1,
+                // The function's own end, or one too many, which validation finds.
+                Some(Scope::Block) | None => {}
+            },
+            Operator::Br { relative_depth } | Operator::BrIf { relative_depth } => {
+                cost += u64::from(*relative_depth) / 2;
+            }
+            Operator::MemoryCopy { .. }
+            | Operator::MemoryFill { .. }
+            | Operator::MemoryInit { .. }
+            | Operator::TableCopy { .. }
+            | Operator::TableFill { .. }
+            | Operator::TableInit { .. } => {
+                loops += 1;
+                cost += 2 * loops;
+            }
+            Operator::Call { .. }
+            | Operator::CallIndirect { .. }
+            | Operator::CallRef { .. }
+            | Operator::Throw { .. }
+            | Operator::ThrowRef => cost += 44 * try_depth * (try_depth + 8),
+            _ => {}
+        }
+        if let Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } = operator {
+            followed += block_values(blockty, types);
+        } else if let Operator::TryTable { try_table } = operator {
+            followed += block_values(try_table.ty, types);
+        }
+    }
+    Ok(cost.saturating_add(followed.saturating_mul(64 + function.range().len() as u64)))
+}
+
+/// The values that a block takes and gives whose type says more than "one result".
+fn block_values(kind: BlockType, types: &[Signature]) -> u64 {
+    match kind {
+        BlockType::FuncType(index) => types.get(index as usize).map_or(0, |kind| kind.params + kind.results),
+        BlockType::Empty | BlockType::Type(_) => 0,
+    }
 }
 
 /// Bytes of memory that a module of ours has before it runs.
@@ -154,7 +221,36 @@ mod tests {
     fn a_function_that_would_compile_for_minutes_is_refused() {
         let body = "(loop (br_if 0 (local.get 0)))".repeat(20_000);
         let found = facts(&format!("(module (func (param i32) {} {body}))", "(local i32)".repeat(6_000)));
-        assert!(found.is_err_and(|why| why.contains("6000 locals")));
+        assert!(found.is_err_and(|why| why.contains("too long to compile")));
+    }
+
+    /// Each of these small modules kept cranelift busy for more than 14 seconds, some for minutes.
+    #[test]
+    fn small_modules_that_compile_for_long_are_refused() {
+        let refused = |body: &str| facts(&format!("(module (func $f (param i32) {body}))")).is_err();
+        assert!(refused(&"(loop (br_if 0 (local.get 0)))".repeat(18_000)), "loops in a row");
+        let nested = |n: usize| format!("{}{}", "loop ".repeat(n), "(br_if 0 (local.get 0)) end ".repeat(n));
+        assert!(refused(&nested(2_300)), "loops in loops");
+        assert!(!refused(&nested(64)));
+        let out: String = (0..25_000).map(|n| format!("(br_if {n} (local.get 0))")).collect();
+        assert!(refused(&format!("{}{out}{}", "block ".repeat(25_000), "end ".repeat(25_000))), "branches far out");
+        let copy = "(memory.copy (local.get 0) (local.get 0) (local.get 0))";
+        assert!(refused(&copy.repeat(50_000)), "copies");
+        let calls = |depth: usize, n: usize| {
+            let call = "(call $f (i32.const 0))".repeat(n);
+            format!("block {} {call} {} end", "try_table (catch_all 0) ".repeat(depth), "end ".repeat(depth))
+        };
+        assert!(refused(&calls(64, 2_000)), "calls that may throw to many places");
+        assert!(!refused(&calls(3, 500)));
+    }
+
+    #[test]
+    fn many_functions_cost_what_one_does_and_parameters_what_locals_do() {
+        let body = "(loop (br_if 0 (local.get 0)))".repeat(1_000);
+        let module =
+            |n: usize| facts(&format!("(module {})", format!("(func (param{}) {body})", " i32".repeat(900)).repeat(n)));
+        assert!(module(2).is_ok());
+        assert!(module(30).is_err());
     }
 
     #[test]
@@ -167,8 +263,8 @@ mod tests {
                 "(i32.const 0)".repeat(100)
             ))
         };
-        assert!(blocks(80).is_ok());
-        assert!(blocks(90).is_err_and(|why| why.contains("take and give 18000 values")));
+        assert!(blocks(50).is_ok());
+        assert!(blocks(1_000).is_err_and(|why| why.contains("too long to compile")));
     }
 
     #[test]

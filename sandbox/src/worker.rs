@@ -9,6 +9,7 @@ mod pool;
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
@@ -22,6 +23,7 @@ use crate::judge::{self, Outcome, Prepared};
 use crate::report::{Task, Test, TestReport};
 use crate::sandbox::{Answer, Sandbox};
 use crate::source::{Language, Source};
+use pool::GRACE;
 
 /// What a worker is asked.
 #[derive(Serialize, Deserialize)]
@@ -89,22 +91,26 @@ impl From<Fault> for Error {
 }
 
 /// Serves requests until there are no more: what a worker process does. When they end in the middle of one, whoever asked
-/// is gone: the work ends too, and with it a compiler that runs for it. Everything that a caller must know is in the
-/// replies; an error is one of the pipes.
-pub fn serve(sandbox: &Sandbox, requests: impl io::Read, replies: impl Write + Send) -> io::Result<()> {
+/// is gone: the work ends too, and with it a compiler that runs for it; what does not end soon is an error, and is to end
+/// with the process. Everything else that a caller must know is in the replies.
+pub fn serve(sandbox: Arc<Sandbox>, requests: impl io::Read, replies: impl Write + Send + 'static) -> io::Result<()> {
     let cancel = Cancel::new();
     let (asked, questions) = channel();
-    thread::scope(|scope| {
-        let work = scope.spawn(|| answer(sandbox, questions, replies, &cancel));
-        for request in BufReader::new(requests).lines() {
-            if asked.send(request).is_err() {
-                break;
-            }
+    let (served, end) = channel();
+    let cancelled = cancel.clone();
+    thread::Builder::new().name("flow-judge".into()).spawn(move || {
+        // Whoever serves has given up waiting, if nobody listens.
+        drop(served.send(answer(&sandbox, questions, replies, &cancelled)));
+    })?;
+    for request in BufReader::new(requests).lines() {
+        if asked.send(request).is_err() {
+            break;
         }
-        drop(asked);
-        cancel.cancel();
-        work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+    }
+    drop(asked);
+    cancel.cancel();
+    // Nothing ends wasmtime in the middle of a module but the end of the process, and nobody waits for the module.
+    end.recv_timeout(GRACE).unwrap_or_else(|_| Err(io::Error::other("the requests ended in the middle of one")))
 }
 
 fn answer(

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 /// Serves until standard input ends.
 pub(crate) fn worker(args: &WorkerArgs) -> Result<ExitCode, Failure> {
     let sandbox = Sandbox::open(&args.cache).map_err(|e| Failure::environment(e.to_string()))?;
-    worker::serve(&sandbox, std::io::stdin(), std::io::stdout())
+    worker::serve(sandbox.into(), std::io::stdin(), std::io::stdout())
         .map_err(|e| Failure::environment(format!("nobody can be answered: {e}")))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -10,7 +10,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
-use super::pool::{OUT_OF_TURN, PAUSE, Pool, Seat, Worker, line};
+use super::pool::{OUT_OF_TURN, PAUSE, Patience, Pool, Seat, Worker, line};
 use super::{Reply, Request};
 use crate::cancel::Cancel;
 use crate::error::Error;
@@ -199,7 +199,8 @@ impl<'a> Crew<'a> {
             ..*self.task
         };
         let request = line(&Request::Begin(Cow::Owned(bare)))?;
-        match self.pool.first_reply(idle, &request, &|| !self.given_up())? {
+        let patience = Patience::new();
+        match self.pool.first_reply(idle, &request, &|| !self.given_up() && patience.lasts())? {
             Some((worker, Reply::Ready(outcome))) => {
                 let refused = outcome.refused.is_some();
                 self.lock().made.get_or_insert_with(|| (*outcome, Instant::now()));
@@ -215,7 +216,8 @@ impl<'a> Crew<'a> {
                 Err(fault.into())
             }
             Some((_, Reply::Test(_) | Reply::Answer(_))) => Err(Error::Worker(OUT_OF_TURN.to_owned())),
-            None => Ok(None),
+            None if self.given_up() => Ok(None),
+            None => Err(patience.given_up(self.cancel)),
         }
     }
 

@@ -19,9 +19,9 @@ use crate::source::Source;
 /// How often whoever waits is asked whether it still does.
 pub(super) const PAUSE: Duration = Duration::from_millis(20);
 
-/// How long a worker has to end by itself. It ends guests and compilers within milliseconds; only wasmtime, in the middle
+/// How long what a worker does has to end by itself. It ends guests and compilers within milliseconds; only wasmtime, in the middle
 /// of a module, cannot be interrupted, and then no compiler runs that could outlive it.
-const GRACE: Duration = Duration::from_secs(1);
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// Judges in worker processes, started when they are needed and used again; they end with the pool. It may be used from
 /// many threads at once: who comes when all workers are busy waits.
@@ -58,7 +58,8 @@ impl Pool {
     pub fn ask(&self, checker: &Source, question: &str, cancel: &Cancel) -> Result<Answer, Error> {
         let seat = self.enter(cancel)?;
         let request = Request::Ask { checker: Cow::Borrowed(checker), question: Cow::Borrowed(question) };
-        match self.first_reply(seat.idle(), &line(&request)?, &|| !cancel.is_cancelled())? {
+        let patience = Patience::new();
+        match self.first_reply(seat.idle(), &line(&request)?, &|| !cancel.is_cancelled() && patience.lasts())? {
             Some((worker, Reply::Answer(answer))) => {
                 self.rest(worker);
                 Ok(answer)
@@ -68,7 +69,7 @@ impl Pool {
                 Err(fault.into())
             }
             Some((_, Reply::Ready(_) | Reply::Test(_))) => Err(Error::Worker(OUT_OF_TURN.to_owned())),
-            None => Err(Error::Cancelled),
+            None => Err(patience.given_up(cancel)),
         }
     }
 
@@ -140,6 +141,31 @@ impl Drop for Pool {
         let mut idle = std::mem::take(&mut self.lock().idle);
         // All are told before the first is waited for.
         idle.iter_mut().for_each(|worker| worker.requests = None);
+    }
+}
+
+/// How long a worker may take to make a program ready: compilers have walls of their own, so only a host that is much too
+/// busy gets here, or a module that is made to keep wasmtime busy and passed the pre-check.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// Waiting for one request.
+pub(super) struct Patience(Instant);
+
+impl Patience {
+    pub(super) fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(super) fn lasts(&self) -> bool {
+        self.0.elapsed() < PATIENCE
+    }
+
+    /// Why nobody waits any more.
+    pub(super) fn given_up(&self, cancel: &Cancel) -> Error {
+        if self.lasts() || cancel.is_cancelled() {
+            return Error::Cancelled;
+        }
+        Error::HostTooSlow { seconds: PATIENCE.as_secs_f64() }
     }
 }
 
