@@ -107,9 +107,13 @@ impl FileTree {
     /// Makes an empty file, or empties one, where the guest may; none where it may not.
     pub(crate) fn create(&mut self, path: &str) -> Option<Content> {
         let name = path.strip_prefix(self.writable?)?.strip_prefix('/')?;
-        let room = self.files.contains_key(path) || self.written().len() < WRITTEN_FILES;
+        if let Some(content @ Content::Written(bytes)) = self.files.get(path) {
+            locked(bytes).clear();
+            return Some(content.clone());
+        }
+        let made = self.files.values().filter(|content| matches!(content, Content::Written(_))).count();
         let content = Content::Written(Arc::default());
-        (room && !name.contains('/')).then(|| self.files.insert(path.to_owned(), content.clone()))?;
+        (made < WRITTEN_FILES && !name.contains('/')).then(|| self.files.insert(path.to_owned(), content.clone()))?;
         Some(content)
     }
 
@@ -204,8 +208,11 @@ mod tests {
         assert_eq!(file.write_at(2, b"ab"), Some(4));
         assert_eq!(file.write_at(WRITTEN_BYTES as u64, b"x"), None);
         assert_eq!(tree.written()["out/x"], b"\0\0ab");
+        // Emptied, and the same file for whoever has it open: what is open cannot hold more than what is there.
         tree.create("out/x").expect("it is emptied");
         assert_eq!(tree.written()["out/x"], b"");
+        assert_eq!(file.write_at(0, b"c"), Some(1));
+        assert_eq!(tree.written()["out/x"], b"c");
         for n in 1..WRITTEN_FILES {
             assert!(tree.create(&format!("out/{n}")).is_some());
         }
