@@ -6,7 +6,7 @@ use flow_sandbox::{Language, Report, Test, Verdict};
 fn had() -> bool {
     let had = cfg!(all(target_os = "linux", target_arch = "x86_64"));
     if !had {
-        eprintln!("SKIPPED: there is no C and C++ toolchain for this system");
+        crate::skipped("there is no C and C++ toolchain for this system");
     }
     had
 }

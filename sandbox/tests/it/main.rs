@@ -1,5 +1,5 @@
 //! The crate from outside.
-#![expect(clippy::print_stderr, reason = "a test tells what it waits for, and what it skips")]
+#![expect(clippy::print_stderr, reason = "a test tells what it waits for")]
 
 mod cpp;
 mod humaneval;
@@ -12,6 +12,7 @@ mod walls;
 mod wasm;
 mod worker;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -30,6 +31,11 @@ fn sandbox(language: Language) -> &'static Sandbox {
     let mut tell = |step| eprintln!("{language}: {step:?}");
     sandbox.setup(language, Origin::Registry, &mut tell).expect("the toolchain is installed");
     sandbox
+}
+
+/// Says that a test that passes did not look at what it is for. Not by a macro, whose words the harness keeps to itself.
+fn skipped(why: &str) {
+    writeln!(std::io::stderr(), "SKIPPED: {why}").expect("it is open");
 }
 
 /// How a program does on tests, under the default limits.

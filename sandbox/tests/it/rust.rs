@@ -17,7 +17,7 @@ fn rust_runs_or_says_what_is_missing() {
         assert_eq!(verdicts, [Verdict::Accepted, Verdict::RuntimeError]);
         return;
     }
-    eprintln!("SKIPPED: Rust programs are not run, because this machine's compiler has no library for WASI");
+    crate::skipped("Rust programs are not run, because this machine's compiler has no library for WASI");
     assert_eq!(status.state, State::Missing);
     assert!(status.hint.is_some_and(|hint| hint.contains("rust")), "the list says what would help");
     for error in [
