@@ -20,7 +20,9 @@ const PYTHON: &str = "/usr/bin/python3";
 /// What a process of this program does, when the variable says so, instead of measuring.
 const ROLE: &str = "FLOW_SANDBOX_BENCH_ROLE";
 
+/// A small program, and an input on which it natively takes an eighth longer than the interpreter's start.
 const BFS: &str = include_str!("programs/bfs.py");
+const GRID: &str = "15 15\n";
 
 const PYTHON_PROGRAMS: [(&str, &str); 6] = [
     ("sieve", include_str!("programs/sieve.py")),
@@ -88,7 +90,7 @@ fn measure(sandbox: &Sandbox, cache: &Path) {
 
 /// A whole run, interpreter and all: how many fresh instances cost what one native start does.
 fn starts(sandbox: &Sandbox) {
-    for (name, code, stdin) in [("start: print(1)", "print(1)", b"".as_slice()), ("start: bfs", BFS, b"20 20\n")] {
+    for (name, code, stdin) in [("start: print(1)", "print(1)", b"".as_slice()), ("start: bfs", BFS, GRID.as_bytes())] {
         let program = program(sandbox, Language::Python, code);
         let ours = || run(sandbox, &program, stdin);
         let ratio = ratio(name, [6, 10], ours, || native(Command::new(PYTHON).args(["-I", "-c", code]), stdin));
@@ -116,7 +118,7 @@ fn pairs(cache: &Path) {
         command.env(ROLE, "worker").env("FLOWCTL_CACHE", &cache);
         command
     });
-    let tests = vec![Test::input("20 20\n"); PAIRS / 20];
+    let tests = vec![Test::input(GRID); PAIRS / 20];
     let task = Task::new(Source::new(Language::Python, BFS), tests);
     let each = |count: usize, work: &(dyn Fn() + Sync)| {
         let next = AtomicUsize::new(0);
@@ -133,7 +135,7 @@ fn pairs(cache: &Path) {
     let judge = || drop(pool.judge(&task, &Cancel::new(), &mut |_| {}).expect("it is judged"));
     each(PROCESSES, &judge);
     let ours = time(|| each(20, &judge));
-    let theirs = time(|| each(PAIRS, &|| native(Command::new(PYTHON).args(["-I", "-c", BFS]), b"20 20\n")));
+    let theirs = time(|| each(PAIRS, &|| native(Command::new(PYTHON).args(["-I", "-c", BFS]), GRID.as_bytes())));
     let rate = |took: Duration| PAIRS as f64 / took.as_secs_f64();
     println!(
         "{PAIRS} pairs, {PROCESSES} processes: {:.0} a second, native {:.0}, ratio {:.1}",
