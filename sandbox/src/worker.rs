@@ -91,8 +91,8 @@ impl From<Fault> for Error {
 }
 
 /// Serves requests until there are no more: what a worker process does. When they end in the middle of one, whoever asked
-/// is gone: the work ends too, and with it a compiler that runs for it; what does not end soon is an error, and is to end
-/// with the process. Everything else that a caller must know is in the replies.
+/// is gone: the work ends too, and with it a compiler that runs for it; what does not end soon is the error `TimedOut`,
+/// and is to end with the process. Everything else that a caller must know is in the replies.
 pub fn serve(sandbox: Arc<Sandbox>, requests: impl io::Read, replies: impl Write + Send + 'static) -> io::Result<()> {
     let cancel = Cancel::new();
     let (asked, questions) = channel();
@@ -110,7 +110,9 @@ pub fn serve(sandbox: Arc<Sandbox>, requests: impl io::Read, replies: impl Write
     drop(asked);
     cancel.cancel();
     // Nothing ends wasmtime in the middle of a module but the end of the process, and nobody waits for the module.
-    end.recv_timeout(GRACE).unwrap_or_else(|_| Err(io::Error::other("the requests ended in the middle of one")))
+    end.recv_timeout(GRACE).unwrap_or_else(|_| {
+        Err(io::Error::new(io::ErrorKind::TimedOut, "the requests ended in the middle of one that does not end"))
+    })
 }
 
 fn answer(
