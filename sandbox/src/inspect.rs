@@ -142,24 +142,25 @@ fn cost(function: &FunctionBody<'_>, params: u64, types: &[Signature]) -> Result
                 // The function's own end, or one too many, which validation finds.
                 Some(Scope::Block) | None => {}
             },
-            Operator::Br { relative_depth } | Operator::BrIf { relative_depth } => {
-                cost += u64::from(*relative_depth) / 2;
-            }
-            Operator::MemoryCopy { .. }
-            | Operator::MemoryFill { .. }
-            | Operator::MemoryInit { .. }
-            | Operator::TableCopy { .. }
-            | Operator::TableFill { .. }
-            | Operator::TableInit { .. } => {
-                loops += 1;
-                cost += 2 * loops;
+            Operator::Br { relative_depth }
+            | Operator::BrIf { relative_depth }
+            | Operator::BrOnNull { relative_depth }
+            | Operator::BrOnNonNull { relative_depth } => cost += u64::from(*relative_depth) / 2,
+            Operator::BrTable { targets } => {
+                for target in targets.targets() {
+                    cost += u64::from(target.map_err(|error| error.to_string())?) / 4;
+                }
             }
             Operator::Call { .. }
             | Operator::CallIndirect { .. }
             | Operator::CallRef { .. }
             | Operator::Throw { .. }
             | Operator::ThrowRef => cost += 44 * try_depth * (try_depth + 8),
-            _ => {}
+            other => {
+                let more = long_in_machine_code(other);
+                loops += more;
+                cost += 2 * loops * more;
+            }
         }
         if let Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } = operator {
             followed += block_values(blockty, types);
@@ -168,6 +169,38 @@ fn cost(function: &FunctionBody<'_>, params: u64, types: &[Signature]) -> Result
         }
     }
     Ok(cost.saturating_add(followed.saturating_mul(64 + function.range().len() as u64)))
+}
+
+/// How many loops an operator costs as much as, because it becomes one, or a call of the host with what goes around it.
+fn long_in_machine_code(operator: &Operator<'_>) -> u64 {
+    match operator {
+        Operator::MemoryCopy { .. }
+        | Operator::MemoryFill { .. }
+        | Operator::MemoryInit { .. }
+        | Operator::MemoryGrow { .. }
+        | Operator::TableCopy { .. }
+        | Operator::TableFill { .. }
+        | Operator::TableInit { .. }
+        | Operator::TableGrow { .. }
+        | Operator::StructNew { .. }
+        | Operator::StructNewDefault { .. }
+        | Operator::ArrayNew { .. }
+        | Operator::ArrayNewDefault { .. }
+        | Operator::ArrayNewData { .. }
+        | Operator::ArrayNewElem { .. }
+        | Operator::ArrayCopy { .. }
+        | Operator::ArrayFill { .. }
+        | Operator::ArrayInitData { .. }
+        | Operator::ArrayInitElem { .. }
+        | Operator::RefTestNonNull { .. }
+        | Operator::RefTestNullable { .. }
+        | Operator::RefCastNonNull { .. }
+        | Operator::RefCastNullable { .. }
+        | Operator::BrOnCast { .. }
+        | Operator::BrOnCastFail { .. } => 1,
+        Operator::ArrayNewFixed { array_size, .. } => u64::from(*array_size),
+        _ => 0,
+    }
 }
 
 /// The values that a block takes and gives whose type says more than "one result".
@@ -240,6 +273,12 @@ mod tests {
             let call = "(call $f (i32.const 0))".repeat(n);
             format!("block {} {call} {} end", "try_table (catch_all 0) ".repeat(depth), "end ".repeat(depth))
         };
+        let arrays = |n: usize| {
+            let news = format!("(drop (array.new_fixed $a 100 {}))", "(i32.const 1)".repeat(100)).repeat(n);
+            facts(&format!("(module (type $a (array (mut i32))) (func {news}))"))
+        };
+        assert!(arrays(1_000).is_err(), "arrays");
+        assert!(arrays(10).is_ok());
         assert!(refused(&calls(64, 2_000)), "calls that may throw to many places");
         assert!(!refused(&calls(3, 500)));
     }

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PriceTable {
-    /// The day on which the prices were looked at.
+    /// The day on which the prices were written down. The providers were not asked.
     pub as_of: String,
     /// By `provider/model`.
     pub prices: BTreeMap<String, Price>,

@@ -1,5 +1,6 @@
 //! Verdicts of programs: a table, then the first failing test of those that surprise, then the count.
 
+use super::clip;
 use super::sides::side_by_side;
 use crate::command::{Job, Judged, NoVerdict};
 use flow_sandbox::{Report, TestReport, Verdict};
@@ -12,7 +13,7 @@ const TOLD: usize = 20;
 /// Lines of an error or an input that are shown.
 const LINES: usize = 12;
 
-/// Characters of a line that are shown.
+/// Characters of a difference that are shown.
 const WIDTH: usize = 120;
 
 /// Differences of one program that are listed: where one number is another, most are.
@@ -50,7 +51,10 @@ pub(crate) fn differences(different: &[(String, Vec<String>)], of: usize) -> Str
     let mut text = String::new();
     for (file, found) in different {
         push(&mut text, format_args!("{file}\n"));
-        found.iter().take(DIFFERENCES).for_each(|one| push(&mut text, format_args!("  {}\n", short(one))));
+        found
+            .iter()
+            .take(DIFFERENCES)
+            .for_each(|one| push(&mut text, format_args!("  {}\n", clip::middle(one, WIDTH))));
         if found.len() > DIFFERENCES {
             push(&mut text, format_args!("  … and {} more\n", found.len() - DIFFERENCES));
         }
@@ -115,7 +119,7 @@ fn table<'a>(into: &mut String, rows: impl Iterator<Item = &'a [String; 6]> + Cl
 fn failure(into: &mut String, one: &Judged, report: &Report) {
     push(into, format_args!("\n{}\n", one.job.file.display()));
     if !report.compiled {
-        lines(into, report.message.as_deref().unwrap_or_default());
+        into.push_str(&clip::block(report.message.as_deref().unwrap_or_default(), LINES, 4));
         return;
     }
     let Some(test) = report.tests.iter().find(|t| t.verdict.failed()) else {
@@ -126,7 +130,7 @@ fn failure(into: &mut String, one: &Judged, report: &Report) {
     let name = test.name.as_deref().unwrap_or("?");
     push(into, format_args!("  test {name}: {}{}\n", test.verdict, reason(test)));
     push(into, format_args!("  input:\n"));
-    lines(into, &test.input);
+    into.push_str(&clip::block(&test.input, LINES, 4));
     if test.verdict == Verdict::WrongAnswer {
         let holds = |expected: &str, actual: &str| {
             one.job.comparison.as_ref().ok().and_then(|c| c.holds(expected, actual)).unwrap_or(expected == actual)
@@ -134,38 +138,12 @@ fn failure(into: &mut String, one: &Judged, report: &Report) {
         side_by_side(into, test.expected.as_deref().unwrap_or_default(), &test.stdout, &holds);
     } else if !test.stderr.trim().is_empty() {
         push(into, format_args!("  standard error:\n"));
-        lines(into, &test.stderr);
+        into.push_str(&clip::block(&test.stderr, LINES, 4));
     }
 }
 
 fn reason(test: &TestReport) -> String {
     test.message.as_deref().map(|why| format!(" ({why})")).unwrap_or_default()
-}
-
-/// A text, indented, without its middle when it is long.
-fn lines(into: &mut String, text: &str) {
-    let all: Vec<&str> = text.trim_end().lines().collect();
-    let shown = |into: &mut String, some: &[&str]| {
-        some.iter().for_each(|line| push(into, format_args!("    {}\n", short(line))));
-    };
-    if all.len() <= LINES {
-        return shown(into, &all);
-    }
-    let half = LINES / 2;
-    shown(into, &all[..half]);
-    push(into, format_args!("    … {} lines …\n", all.len() - 2 * half));
-    shown(into, &all[all.len() - half..]);
-}
-
-/// A line without its middle when it is long.
-fn short(line: &str) -> String {
-    let count = line.chars().count();
-    if count <= WIDTH {
-        return line.to_owned();
-    }
-    let head: String = line.chars().take(WIDTH / 2).collect();
-    let tail: String = line.chars().skip(count - WIDTH / 2).collect();
-    format!("{head} … {tail}")
 }
 
 /// How many are as expected, by language where there are several.

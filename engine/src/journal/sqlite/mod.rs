@@ -269,8 +269,8 @@ impl Store {
         body.map(|body| serde_json::from_str(&body).map_err(|error| Error(error.to_string()))).transpose()
     }
 
-    /// Forgets runs and cached answers that nobody touched since a moment of the Unix clock, and what only they referred to. Runs that are
-    /// driven now stay.
+    /// Forgets runs and cached answers that nobody touched since a moment of the Unix clock, and what only they referred
+    /// to. Runs that are driven now stay.
     ///
     /// # Errors
     /// A run is being driven, or the database can't be written.
