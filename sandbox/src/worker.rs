@@ -12,6 +12,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -94,23 +95,32 @@ impl From<Fault> for Error {
 /// is gone: the work ends too, and with it a compiler that runs for it; what does not end soon is the error `TimedOut`,
 /// and is to end with the process. Everything else that a caller must know is in the replies.
 pub fn serve(sandbox: Arc<Sandbox>, requests: impl io::Read, replies: impl Write + Send + 'static) -> io::Result<()> {
+    while_asked(requests, GRACE, move |requests, cancel| answer(&sandbox, requests, replies, cancel))
+}
+
+/// Works on a thread of its own at the lines of `requests`; cancelled when they end, and then waited for so long.
+fn while_asked(
+    requests: impl io::Read,
+    grace: Duration,
+    work: impl FnOnce(Receiver<io::Result<String>>, &Cancel) -> io::Result<()> + Send + 'static,
+) -> io::Result<()> {
     let cancel = Cancel::new();
-    let (asked, questions) = channel();
-    let (served, end) = channel();
+    let (ask, asked) = channel();
+    let (worked, end) = channel();
     let cancelled = cancel.clone();
     thread::Builder::new().name("flow-judge".into()).spawn(move || {
-        // Whoever serves has given up waiting, if nobody listens.
-        drop(served.send(answer(&sandbox, questions, replies, &cancelled)));
+        // Whoever waited has given up, if nobody listens.
+        drop(worked.send(work(asked, &cancelled)));
     })?;
     for request in BufReader::new(requests).lines() {
-        if asked.send(request).is_err() {
+        if ask.send(request).is_err() {
             break;
         }
     }
-    drop(asked);
+    drop(ask);
     cancel.cancel();
     // Nothing ends wasmtime in the middle of a module but the end of the process, and nobody waits for the module.
-    end.recv_timeout(GRACE).unwrap_or_else(|_| {
+    end.recv_timeout(grace).unwrap_or_else(|_| {
         Err(io::Error::new(io::ErrorKind::TimedOut, "the requests ended in the middle of one that does not end"))
     })
 }
@@ -171,4 +181,80 @@ fn tell(replies: &mut impl Write, reply: &Reply) -> io::Result<()> {
     serde_json::to_writer(&mut *replies, reply)?;
     replies.write_all(b"\n")?;
     replies.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::Sender;
+
+    use super::*;
+    use crate::limits::Limits;
+
+    /// Requests that end when so many replies have come.
+    struct Requests {
+        text: io::Cursor<String>,
+        replies: usize,
+        replied: Receiver<u8>,
+    }
+
+    impl io::Read for Requests {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let read = self.text.read(into)?;
+            if read == 0 {
+                self.replied.iter().filter(|byte| *byte == b'\n').take(self.replies).for_each(drop);
+            }
+            Ok(read)
+        }
+    }
+
+    /// Replies, byte by byte, to both who counts them and who reads them.
+    struct Replies([Sender<u8>; 2]);
+
+    impl Write for Replies {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            for (to, byte) in self.0.iter().flat_map(|to| bytes.iter().map(move |byte| (to, *byte))) {
+                // Whoever counts them stops before the last.
+                let _ = to.send(byte);
+            }
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn when_the_requests_end_in_the_middle_of_one_the_work_ends_too() {
+        // Endless, if it is given anything. That the first test is told shows that the second was asked for.
+        let text = r#"(module (import "wasi_snapshot_preview1" "fd_read" (func $r (param i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 1) (data (i32.const 0) "\10\00\00\00\01\00\00\00")
+            (func (export "_start") (drop (call $r (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+              (loop (br_if 0 (i32.load (i32.const 8))))))"#;
+        let mut task = Task::new(Source::new(Language::Wasm, text), Vec::new());
+        task.limits = Limits { wall: Duration::from_secs(600), ..Limits::fuel(u64::MAX) };
+        let tests = [Test::input(""), Test::input("x")];
+        let lines = [Request::Begin(Cow::Borrowed(&task)), Request::Tests(Cow::Borrowed(&tests))];
+        let text = lines.map(|line| serde_json::to_string(&line).expect("it is data") + "\n").concat();
+
+        let (cache, (count, replied), (tell, told)) = (tempfile::tempdir().expect("a folder"), channel(), channel());
+        let requests = Requests { text: io::Cursor::new(text), replies: 2, replied };
+        let sandbox = Sandbox::open(cache.path()).expect("the sandbox opens");
+        while_asked(requests, Duration::from_secs(120), move |requests, cancel| {
+            answer(&sandbox, requests, Replies([count, tell]), cancel)
+        })
+        .expect("it ends in order");
+
+        let told = String::from_utf8(told.iter().collect()).expect("text");
+        let replies: Vec<Reply> = told.lines().map(|line| serde_json::from_str(line).expect("a reply")).collect();
+        assert!(matches!(replies[..], [Reply::Ready(_), Reply::Test(_), Reply::Fault(Fault::Cancelled)]), "{told}");
+    }
+
+    #[test]
+    fn work_that_does_not_end_with_the_requests_is_not_waited_for() {
+        let (_never, end) = channel::<()>();
+        let work = move |_, _: &Cancel| end.recv().map_err(io::Error::other);
+        let ended = while_asked(io::empty(), Duration::ZERO, work);
+        assert_eq!(ended.map_err(|error| error.kind()), Err(io::ErrorKind::TimedOut));
+    }
 }

@@ -1,11 +1,9 @@
 //! Judging in other processes: this test binary is the worker too.
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use flow_sandbox::worker::{Pool, serve};
@@ -167,77 +165,6 @@ fn a_test_that_ends_its_worker_twice_is_an_error() {
         Err(Error::Worker(why)) => assert!(why.starts_with("twice over test 1, "), "{why}"),
         other => panic!("{other:?}"),
     }
-}
-
-/// Requests that end when the first reply has come.
-struct Requests {
-    text: std::io::Cursor<Vec<u8>>,
-    answered: Receiver<()>,
-}
-
-impl Read for Requests {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.text.read(into)?;
-        if read == 0 {
-            self.answered.recv().expect("a reply");
-        }
-        Ok(read)
-    }
-}
-
-/// Tells of the first reply.
-struct Replies(Arc<Mutex<Vec<u8>>>, Sender<()>);
-
-impl Write for Replies {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("no panic").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        // Nobody listens after the first.
-        let _ = self.1.send(());
-        Ok(())
-    }
-}
-
-#[test]
-fn a_worker_whose_requests_end_in_the_middle_of_one_ends_too() {
-    let mut endless = Task::new(
-        Source::new(Language::Wasm, "(module (func (export \"_start\") (loop (br 0))))"),
-        vec![Test::input("")],
-    );
-    endless.limits = Limits { wall: Duration::from_secs(600), ..Limits::fuel(u64::MAX) };
-    let begin = serde_json::json!({ "begin": Task { tests: Vec::new(), ..endless.clone() } });
-    let text = format!("{begin}\n{}\n", serde_json::json!({ "tests": endless.tests }));
-    let sandbox = Sandbox::open(&crate::cache()).expect("the sandbox opens");
-    let (begun, replies, (tell, answered)) = (Instant::now(), Arc::<Mutex<Vec<u8>>>::default(), channel());
-    let requests = Requests { text: std::io::Cursor::new(text.into_bytes()), answered };
-    serve(sandbox.into(), requests, Replies(replies.clone(), tell)).expect("it ends in order");
-    assert!(begun.elapsed() < Duration::from_secs(60));
-    let replies = String::from_utf8(replies.lock().expect("no panic").clone()).expect("text");
-    assert!(replies.starts_with("{\"ready\"") && replies.ends_with("{\"fault\":\"cancelled\"}\n"), "{replies}");
-}
-
-#[test]
-fn a_worker_whose_requests_end_while_a_module_is_compiled_does_not_wait_for_it() {
-    // Compiles for seconds, and was never compiled before.
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is later").as_nanos();
-    let loops = "(loop (br_if 0 (local.get 0)))".repeat(10_000);
-    let module = format!("(module (func (export \"n{now}\") (param i32) {loops}) (func (export \"_start\")))");
-    let task = Task::new(Source::new(Language::Wasm, module), Vec::new());
-    let sandbox = Sandbox::open(&crate::cache()).expect("the sandbox opens");
-    let (replies, (tell, _answered)) = (Arc::<Mutex<Vec<u8>>>::default(), channel());
-    let text = format!("{}\n", serde_json::json!({ "begin": task }));
-    let (soon, answered) = channel();
-    let requests = Requests { text: std::io::Cursor::new(text.into_bytes()), answered };
-    // Long enough for the work to begin. If it has not, nothing is to be waited for either.
-    std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(500));
-        soon.send(())
-    });
-    let served = serve(sandbox.into(), requests, Replies(replies.clone(), tell));
-    assert!(replies.lock().expect("no panic").is_empty(), "the module was waited for: {served:?}");
 }
 
 #[test]
