@@ -14,6 +14,11 @@ pub struct Span {
 }
 
 impl Span {
+    /// Whether another is this one or a part of it.
+    pub fn holds(self, other: Self) -> bool {
+        self.source == other.source && self.start <= other.start && other.end <= self.end
+    }
+
     /// The bytes `start..end` of `source`.
     pub fn new(source: SourceId, start: usize, end: usize) -> Self {
         Self { source, start, end: end.max(start) }

@@ -75,20 +75,23 @@ fn from_path(path: &Path) -> Result<Given, Failure> {
         _ => return Ok(Given::Text(text)),
     };
     Ok(Given::Value(match Problem::from_json(&value) {
-        Some(problem) => with_public_tests(value, &problem),
+        Some(problem) => {
+            with_public_tests(value, &problem).map_err(|why| broken("a problem that can be judged", why))?
+        }
         None => value,
     }))
 }
 
 /// The file's own fields, its public tests as rows and its other tests left outside the run.
-fn with_public_tests(mut value: Value, problem: &Problem) -> Value {
+fn with_public_tests(mut value: Value, problem: &Problem) -> Result<Value, String> {
+    problem.validation.as_ref().map_err(Clone::clone)?;
     if let Value::Object(fields) = &mut value {
         for secret in ["private_tests", "generated_tests"] {
             fields.remove(secret);
         }
-        fields.insert("public_tests".to_owned(), problem.public_value()["public_tests"].clone());
+        fields.insert("public_tests".to_owned(), problem.public_rows().into());
     }
-    value
+    Ok(value)
 }
 
 #[cfg(test)]

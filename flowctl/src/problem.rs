@@ -3,16 +3,16 @@
 
 mod validation;
 
-pub(crate) use validation::Validation;
-
 use crate::failure::Failure;
 use crate::files::reason;
+use flow_engine::spec::compare::{Compare, Modules};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use validation::Validation;
 
 /// A problem, its secret tests included: for `judge`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Problem {
     pub(crate) name: String,
     /// What it asks for; judging does without.
@@ -88,7 +88,7 @@ impl Problem {
         let manifest_path = folder.join("problem.yaml");
         let manifest: Manifest = serde_yaml::from_str(&read(&manifest_path)?)
             .map_err(|e| Failure::usage(format!("`{}` is not a problem.yaml: {e}", manifest_path.display())))?;
-        let validation = Validation::of(folder, &manifest, &manifest_path)?;
+        let validation = validation::of(folder, &manifest, &manifest_path)?;
         let limits = manifest.limits.unwrap_or_default();
         let time_s = limits.time_limit.or_else(|| timelimit_file(folder)).or_else(|| meta_time(folder));
         if let Some(time) = time_s.filter(|time| !(time.is_finite() && *time > 0.0)) {
@@ -113,7 +113,8 @@ impl Problem {
         })
     }
 
-    /// Reads a problem in the JSON of `CodeContests` and `AlphaCodium`; `None` when it has no tests.
+    /// Reads a problem in the JSON of `CodeContests` and `AlphaCodium`, which may say how to `compare` as a flow does;
+    /// `None` when it has no tests.
     pub(crate) fn from_json(value: &Value) -> Option<Self> {
         value.get("public_tests")?;
         let list = |key: &str| value.get(key).map(|tests| test_rows(tests, key)).unwrap_or_default();
@@ -128,21 +129,32 @@ impl Problem {
             public_tests: list("public_tests"),
             secret_tests,
             limits: Limits { time_s, memory_mib, output_mib: None },
-            ..Self::default()
+            validation: match value.get("compare") {
+                None | Some(Value::Null) => Ok(validation::default()),
+                Some(how) => {
+                    Compare::read(how, &Modules::new()).map_err(|why| format!("its `compare` is not right: {why}"))
+                }
+            },
+            submissions: Vec::new(),
         })
     }
 
     /// Reads of a package what a flow may see.
     pub(crate) fn public_of(folder: &Path) -> Result<Value, Failure> {
         let problem = Self { description: Some(statement(folder)?), ..Self::open(folder)? };
-        Ok(problem.public_value())
+        let compare = problem
+            .validation
+            .as_ref()
+            .map_err(|why| Failure::usage(format!("`{}` can't be judged: {why}", folder.display())))?;
+        let tests = problem.public_rows();
+        Ok(
+            json!({ "name": problem.name, "description": problem.description, "public_tests": tests, "compare": compare }),
+        )
     }
 
-    /// What a flow may see: no secret test is in it.
-    pub(crate) fn public_value(&self) -> Value {
-        let rows: Vec<Value> =
-            self.public_tests.iter().map(|t| json!({ "name": t.name, "input": t.input, "output": t.output })).collect();
-        json!({ "name": self.name, "description": self.description, "public_tests": rows })
+    /// The tests that a flow may see.
+    pub(crate) fn public_rows(&self) -> Vec<Value> {
+        self.public_tests.iter().map(|t| json!({ "name": t.name, "input": t.input, "output": t.output })).collect()
     }
 }
 
@@ -271,9 +283,9 @@ mod tests {
 
     #[test]
     fn what_a_flow_sees_has_no_secret_test() {
-        let problem = json!({ "name": "n", "description": "d", "public_tests": [], "private_tests": { "input": ["secret"], "output": ["s"] } });
+        let problem = json!({ "name": "n", "description": "d", "public_tests": [{ "input": "1", "output": "2" }], "private_tests": { "input": ["secret"], "output": ["s"] } });
         let problem = Problem::from_json(&problem).unwrap();
         assert_eq!(problem.secret_tests.len(), 1);
-        assert!(!problem.public_value().to_string().contains("secret"));
+        assert_eq!(json!(problem.public_rows()), json!([{ "name": "public-1", "input": "1", "output": "2" }]));
     }
 }

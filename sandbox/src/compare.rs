@@ -48,12 +48,6 @@ impl Default for Comparison {
 }
 
 impl Comparison {
-    /// Tokens, with numbers within `epsilon` times the larger of 1 and the right number.
-    pub fn float(epsilon: f64) -> Self {
-        let float = Some(Tolerance { absolute: epsilon, relative: epsilon });
-        Self::Tokens { ignore_case: false, float, same_space: false }
-    }
-
     /// Whether an output is right; none where only a program can tell.
     pub fn holds(&self, expected: &str, actual: &str) -> Option<bool> {
         Some(match self {

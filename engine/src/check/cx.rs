@@ -5,6 +5,7 @@ use super::flow::{CheckedFlow, FileDef, FileId, FlowDef, FlowId};
 use super::place::Place;
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::source::{Files, SourceId, Sources};
+use crate::spec::compare::Modules;
 use crate::spec::types::{Named, Type};
 use crate::syntax::{Node as Yaml, Route};
 use crate::template::{Ast, AstKind, Expr, SyntaxError, Text};
@@ -75,7 +76,7 @@ pub(super) struct Cx<'a> {
     pub(super) file: Rc<FileScope>,
     pub(super) flows: Vec<FlowDef>,
     pub(super) file_defs: Vec<FileDef>,
-    pub(super) modules: BTreeMap<String, Arc<Vec<u8>>>,
+    pub(super) modules: Modules,
     /// Types are not known yet: only names and edges are looked at.
     pub(super) names_only: bool,
     pub(super) reads: Vec<Read>,
@@ -137,9 +138,9 @@ impl<'a> Cx<'a> {
         }
     }
 
-    /// Whether something was found at this very place.
+    /// Whether something was found here or in a part of it.
     pub(super) fn told(&self, span: Span) -> bool {
-        self.found.iter().any(|one| one.span == span)
+        self.found.iter().any(|one| span.holds(one.span))
     }
 
     /// An error at a key.

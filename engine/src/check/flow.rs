@@ -2,6 +2,7 @@
 
 use crate::diag::Span;
 use crate::source::{Bundle, Sources};
+use crate::spec::compare::Modules;
 use crate::spec::types::{Field, Named, Type};
 use crate::template::{Expr, Text};
 use crate::value::Value;
@@ -22,7 +23,7 @@ pub struct CheckedFlow {
     /// The texts it was read from.
     pub sources: Arc<Sources>,
     /// Wasm modules of comparisons, by the path that stands in their values.
-    pub modules: BTreeMap<String, Arc<Vec<u8>>>,
+    pub modules: Modules,
     /// All that it was read from, as it was.
     pub bundle: Arc<Bundle>,
     /// Hash of all that it was read from.

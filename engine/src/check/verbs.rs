@@ -10,8 +10,9 @@ use super::node::{count_type, length_of_count};
 use super::place::Place;
 use crate::diag::{Diagnostic, nearest};
 use crate::run::ErrorName;
+use crate::spec::compare::{Compare, FORMS, Modules};
 use crate::spec::types::{Bound, Field, Length, Range, Type, built_in, parse_type};
-use crate::spec::units;
+use crate::spec::{LANGUAGES, units};
 use crate::syntax::{Entry, Node as Yaml, Route};
 use crate::template::Expr;
 use crate::value::Value;
@@ -39,9 +40,6 @@ impl Body<'_> {
         self.get(key).and_then(|(node, _)| node.text())
     }
 }
-
-const LANGUAGES: [&str; 6] = ["python", "c", "cpp", "javascript", "rust", "wasm"];
-const COMPARISONS: [&str; 4] = ["exact", "lines", "tokens", "unordered"];
 
 impl Cx<'_> {
     /// The verb, the type of one result, and the type of the node's result before `each` and `when`.
@@ -366,15 +364,13 @@ impl Cx<'_> {
         }
         let (val, ty) = self.value(node, at);
         if let Val::Const(value) = &val {
-            let fits = match &**value {
-                Value::String(word) => COMPARISONS.contains(&word.as_str()),
-                Value::Object(fields) => fields.len() == 1 && fields.get("float").is_some_and(Value::is_number),
-                _ => false,
-            };
-            if !fits {
-                self.report(Diagnostic::error("bad-value", at.to_string(), node.span, "this is no comparison").help(
-                    "write `tokens`, `exact`, `lines`, `unordered`, `{ float: 1e-6 }` or `{ wasm: ./checker.wasm }`",
-                ));
+            if let Err(why) = Compare::read(value, &Modules::new())
+                && !self.told(node.span)
+            {
+                let message = format!("this is no comparison: {why}");
+                self.report(
+                    Diagnostic::error("bad-value", at.to_string(), node.span, message).help(format!("write {FORMS}")),
+                );
             }
         } else {
             self.need_value(&val, ty, node, at, "`compare`");

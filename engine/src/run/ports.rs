@@ -2,6 +2,7 @@
 
 use super::error::ErrorName;
 use crate::check::flow::Limits;
+use crate::spec::compare::Compare;
 use crate::spec::types::Type;
 use crate::value::Value;
 use futures::future::BoxFuture;
@@ -179,23 +180,6 @@ pub enum JobInput {
     Inputs(Vec<String>),
     /// Run on one text; the result is a `TestResult`.
     Input(String),
-}
-
-/// How outputs are compared.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub enum Compare {
-    /// Whitespace apart, case counts.
-    Tokens,
-    /// Bytes.
-    Exact,
-    /// Lines, but for trailing space.
-    Lines,
-    /// Tokens, numbers within e × max(1, |expected|).
-    Float(f64),
-    /// A multiset of lines.
-    Unordered,
-    /// A program that gets `{input, expected, actual}`.
-    Wasm(Arc<Vec<u8>>),
 }
 
 /// Runs programs. Dropping the future cancels the work.

@@ -1,6 +1,7 @@
 //! The file format, as types: from them come the schema that editors use, its texts, and with it the check of a document's
 //! structure. Data only; what a value inside means is the checker's.
 
+pub mod compare;
 pub mod config;
 mod groups;
 mod node;
@@ -19,13 +20,16 @@ pub use policy::{Budget, Cache, Retry, Settings, TransportError};
 pub use schema::flow_schema;
 pub use structure::check;
 pub use written::{
-    Amount, Bytes, Comparison, Condition, Count, Fuel, ListOrExpression, MapOrExpression, ModelName, OnError, Quantity,
-    Share, TakeText, Texts, Time, TimeRange, TypeText, Value,
+    Amount, Bytes, Condition, Count, Fuel, ListOrExpression, MapOrExpression, ModelName, OnError, Quantity, Share,
+    TakeText, Texts, Time, TimeRange, TypeText, Value,
 };
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+
+/// What programs may be written in.
+pub const LANGUAGES: [&str; 6] = ["python", "c", "cpp", "javascript", "rust", "wasm"];
 
 /// A flow: a graph of prompts, programs and computed values, with its inputs, knobs and limits.
 #[derive(Debug, Clone, JsonSchema)]

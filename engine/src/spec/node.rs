@@ -1,9 +1,9 @@
 //! One node: exactly one verb, whose settings stand in its body, and modifiers beside it.
 
+use super::compare::Comparison;
 use super::policy::{Budget, Cache, Retry, Settings};
 use super::written::{
-    Amount, Bytes, Comparison, Condition, Fuel, ListOrExpression, MapOrExpression, OnError, Share, TakeText, Time,
-    TypeText, Value,
+    Amount, Bytes, Condition, Fuel, ListOrExpression, MapOrExpression, OnError, Share, TakeText, Time, TypeText, Value,
 };
 use schemars::JsonSchema;
 use std::collections::BTreeMap;

@@ -122,20 +122,6 @@ written! {
         "defaultSnippets": [{ "body": "last" }, { "body": "all" }, { "body": "max(${1:trial.score})" }, { "body": "min(${1:expression})" }]
     }
 
-    /// How outputs are compared.
-    Comparison: {
-        "type": ["string", "object"],
-        "pattern": r"^(exact|lines|tokens|unordered)$|^\$|\{\{",
-        "patternErrorMessage": "Write tokens, exact, lines, unordered, { float: 1e-6 }, { wasm: ./checker.wasm } or an expression.",
-        "properties": { "float": { "type": "number" }, "wasm": { "type": "string" } },
-        "additionalProperties": false,
-        "maxProperties": 1,
-        "defaultSnippets": [
-            { "body": "tokens" }, { "body": "lines" }, { "body": "exact" }, { "body": "unordered" },
-            { "body": { "float": "${1:1e-6}" } }, { "body": { "wasm": "${1:./checker.wasm}" } }
-        ]
-    }
-
     /// `provider/model`.
     ModelName: {
         "type": "string",

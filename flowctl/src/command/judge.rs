@@ -9,7 +9,7 @@ use crate::failure::{Failure, Kind};
 use crate::files::reason;
 use crate::problem::{self, Problem, Submission};
 use crate::render::{self, Judging};
-use crate::wire::Judge;
+use crate::wire::{Judge, comparison};
 use flow_engine::value::Value;
 use flow_sandbox::{
     Cancel, Comparison, Error, Language, Limits, Report, Source, Stop, Task, Test, TestReport, Verdict,
@@ -61,7 +61,7 @@ impl Job {
             package: package.to_owned(),
             language: Language::of_extension(extension),
             expected: (!submission.folder.is_empty()).then_some(submission.folder),
-            comparison: problem.validation.comparison(),
+            comparison: problem.validation.as_ref().map_err(Clone::clone).and_then(comparison),
             file: submission.path,
             limits,
             stop,
@@ -165,7 +165,7 @@ fn judge_given(path: &Path, args: &JudgeArgs) -> Result<ExitCode, Failure> {
     };
     let problems = problems(path)?;
     if let [(problem, _)] = problems.as_slice()
-        && let Err(why) = problem.validation.comparison()
+        && let Err(why) = &problem.validation
     {
         return Err(Failure::usage(format!("`{}` can't be judged: {why}", path.display())));
     }

@@ -4,68 +4,45 @@
 use super::{Manifest, entries, file_name};
 use crate::failure::Failure;
 use crate::files::reason;
-use flow_sandbox::{Comparison, Language, Source, Tolerance};
+use flow_engine::spec::compare::{Compare, Tokens, Validator};
+use flow_sandbox::Language;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// How a package's outputs are validated.
-#[derive(Debug, Clone)]
-pub(crate) enum Validation {
-    /// By the default validator: these are its flags, read.
-    Default(Comparison),
-    /// By the program in a folder.
-    Program { folder: PathBuf, args: Vec<String> },
-    /// In a way that is not known here.
-    Unsupported(String),
+/// How a problem's outputs are compared; or why that can't be done here.
+pub(crate) type Validation = Result<Compare, String>;
+
+/// The default validator without flags: case is ignored unless it is told not to.
+pub(super) fn default() -> Compare {
+    Compare::Tokens(Tokens { ignore_case: true, ..Tokens::default() })
 }
 
-impl Default for Validation {
-    /// The default validator without flags: case is ignored unless it is told not to.
-    fn default() -> Self {
-        Self::Default(Comparison::Tokens { ignore_case: true, float: None, same_space: false })
+/// What a package says of it, in either edition of the format.
+pub(super) fn of(folder: &Path, manifest: &Manifest, path: &Path) -> Result<Validation, Failure> {
+    let mut words: Vec<&str> = manifest.validation.as_deref().unwrap_or("default").split_whitespace().collect();
+    match &manifest.r#type {
+        Some(Value::String(kind)) => words.push(kind),
+        Some(Value::Array(kinds)) => words.extend(kinds.iter().filter_map(Value::as_str)),
+        _ => {}
     }
-}
-
-impl Validation {
-    /// What a package says of it, in either edition of the format.
-    pub(super) fn of(folder: &Path, manifest: &Manifest, path: &Path) -> Result<Self, Failure> {
-        let mut words: Vec<&str> = manifest.validation.as_deref().unwrap_or("default").split_whitespace().collect();
-        match &manifest.r#type {
-            Some(Value::String(kind)) => words.push(kind),
-            Some(Value::Array(kinds)) => words.extend(kinds.iter().filter_map(Value::as_str)),
-            _ => {}
-        }
-        if let Some(kind) = words.iter().find(|w| matches!(**w, "interactive" | "multi-pass" | "submit-answer")) {
-            return Ok(Self::Unsupported(format!("it is {kind}, which is not supported")));
-        }
-        let args = match args(folder, manifest)? {
-            Ok(args) => args,
-            Err(why) => return Ok(Self::Unsupported(why)),
-        };
-        let single = folder.join("output_validator");
-        if words.first() == Some(&"custom") || single.is_dir() {
-            let folder = if single.is_dir() { single } else { folder.join("output_validators") };
-            return Ok(Self::Program { folder, args });
-        }
-        flags(&args).map(Self::Default).map_err(|flag| {
-            Failure::usage(format!("`{}` has the validator flag `{flag}`, which is none", path.display())).hint(
-                "the default validator knows `case_sensitive`, `space_change_sensitive`, and with a number \
-                 `float_tolerance`, `float_absolute_tolerance` and `float_relative_tolerance`",
-            )
-        })
+    if let Some(kind) = words.iter().find(|w| matches!(**w, "interactive" | "multi-pass" | "submit-answer")) {
+        return Ok(Err(format!("it is {kind}, which is not supported")));
     }
-
-    /// As the sandbox compares, the validator's sources read; or why it can't be done here.
-    pub(crate) fn comparison(&self) -> Result<Comparison, String> {
-        match self {
-            Self::Default(comparison) => Ok(comparison.clone()),
-            Self::Program { folder, args } => {
-                let source = Box::new(program(folder, true)?);
-                Ok(Comparison::Validator { source, args: args.clone() })
-            }
-            Self::Unsupported(why) => Err(why.clone()),
-        }
+    let args = match args(folder, manifest)? {
+        Ok(args) => args,
+        Err(why) => return Ok(Err(why)),
+    };
+    let single = folder.join("output_validator");
+    if words.first() == Some(&"custom") || single.is_dir() {
+        let folder = if single.is_dir() { single } else { folder.join("output_validators") };
+        return Ok(program(&folder, true).map(|validator| Compare::Validator(Validator { args, ..validator })));
     }
+    flags(&args).map(|tokens| Ok(Compare::Tokens(tokens))).map_err(|flag| {
+        Failure::usage(format!("`{}` has the validator flag `{flag}`, which is none", path.display())).hint(
+            "the default validator knows `case_sensitive`, `space_change_sensitive`, and with a number \
+             `float_tolerance`, `float_absolute_tolerance` and `float_relative_tolerance`",
+        )
+    })
 }
 
 /// The validator's arguments: of the manifest, or of all test data. The inner error is a package that is too much for us.
@@ -105,31 +82,28 @@ fn words(written: Value) -> Vec<String> {
 }
 
 /// The flags of the default output validator; the unknown one when there is one.
-fn flags(written: &[String]) -> Result<Comparison, String> {
-    let (mut ignore_case, mut same_space) = (true, false);
-    let (mut absolute, mut relative) = (None, None);
+fn flags(written: &[String]) -> Result<Tokens, String> {
+    let mut tokens = Tokens { ignore_case: true, ..Tokens::default() };
     let mut words = written.iter();
     while let Some(flag) = words.next() {
-        let mut number = || words.next().and_then(|n| n.parse::<f64>().ok()).ok_or_else(|| flag.clone());
+        let mut number = || words.next().and_then(|n| n.parse::<f64>().ok()).ok_or_else(|| flag.clone()).map(Some);
         match flag.as_str() {
-            "case_sensitive" => ignore_case = false,
-            "space_change_sensitive" => same_space = true,
-            "float_absolute_tolerance" => absolute = Some(number()?),
-            "float_relative_tolerance" => relative = Some(number()?),
+            "case_sensitive" => tokens.ignore_case = false,
+            "space_change_sensitive" => tokens.same_space = true,
+            "float_absolute_tolerance" => tokens.absolute = number()?,
+            "float_relative_tolerance" => tokens.relative = number()?,
             "float_tolerance" => {
-                let tolerance = number()?;
-                (absolute, relative) = (Some(tolerance), Some(tolerance));
+                tokens.absolute = number()?;
+                tokens.relative = tokens.absolute;
             }
             other => return Err(other.to_owned()),
         }
     }
-    let float = (absolute.is_some() || relative.is_some())
-        .then(|| Tolerance { absolute: absolute.unwrap_or(0.0), relative: relative.unwrap_or(0.0) });
-    Ok(Comparison::Tokens { ignore_case, float, same_space })
+    Ok(tokens)
 }
 
 /// The one program of a folder, or of its one subfolder.
-fn program(folder: &Path, outermost: bool) -> Result<Source, String> {
+fn program(folder: &Path, outermost: bool) -> Result<Validator, String> {
     let all =
         entries(folder).map_err(|_| format!("its output validator is missing: no folder `{}`", folder.display()))?;
     let mut sources: Vec<(Language, PathBuf)> =
@@ -151,14 +125,17 @@ fn program(folder: &Path, outermost: bool) -> Result<Source, String> {
     sources.sort_by_key(|(_, path)| !matches!(stem(path).as_str(), "__main__" | "main" | "validate" | "validator"));
     let (language, main) = sources.swap_remove(0);
     let read = |path: &Path| {
-        std::fs::read(path)
-            .map_err(|e| format!("its output validator can't be read: `{}`: {}", path.display(), reason(&e)))
+        let broken = |why: &str| format!("its output validator can't be read: `{}`: {why}", path.display());
+        let bytes = std::fs::read(path).map_err(|e| broken(&reason(&e)))?;
+        String::from_utf8(bytes).map_err(|_| broken("it is not UTF-8 text"))
     };
-    let mut source = Source::new(language, read(&main)?);
-    for path in all.iter().filter(|path| path.is_file() && **path != main) {
-        source.files.insert(file_name(path), read(path)?);
-    }
-    Ok(source)
+    let beside = all.iter().filter(|path| path.is_file() && **path != main);
+    Ok(Validator {
+        language: language.name().to_owned(),
+        code: read(&main)?,
+        files: beside.map(|path| Ok((file_name(path), read(path)?))).collect::<Result<_, String>>()?,
+        args: Vec::new(),
+    })
 }
 
 fn language(path: &Path) -> Option<Language> {
@@ -174,29 +151,29 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn read(flags_of: &str) -> Result<Comparison, String> {
+    fn read(flags_of: &str) -> Result<Tokens, String> {
         flags(&words(Value::from(flags_of)))
     }
 
     /// A package of these files, and how it is validated.
-    fn package(files: &[(&str, &str)]) -> Result<Comparison, String> {
+    fn package(files: &[(&str, &str)]) -> Validation {
         let folder = tempfile::tempdir().unwrap();
         for (path, text) in files {
             let path = folder.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        super::super::Problem::open(folder.path()).map_err(|f| f.to_string())?.validation.comparison()
+        super::super::Problem::open(folder.path()).map_err(|f| f.to_string())?.validation
     }
 
     #[test]
     fn validator_flags_of_the_package_format_are_read() {
-        let float = |absolute, relative| Some(Tolerance { absolute, relative });
-        let tokens = |ignore_case, float, same_space| Ok(Comparison::Tokens { ignore_case, float, same_space });
-        assert_eq!(read(""), tokens(true, None, false));
-        assert_eq!(read("float_tolerance 1e-6"), tokens(true, float(1e-6, 1e-6), false));
-        assert_eq!(read("float_absolute_tolerance 1e-4"), tokens(true, float(1e-4, 0.0), false));
-        assert_eq!(read("case_sensitive space_change_sensitive"), tokens(false, None, true));
+        let tokens =
+            |ignore_case, same_space, absolute, relative| Ok(Tokens { ignore_case, same_space, absolute, relative });
+        assert_eq!(read(""), tokens(true, false, None, None));
+        assert_eq!(read("float_tolerance 1e-6"), tokens(true, false, Some(1e-6), Some(1e-6)));
+        assert_eq!(read("float_absolute_tolerance 1e-4"), tokens(true, false, Some(1e-4), None));
+        assert_eq!(read("case_sensitive space_change_sensitive"), tokens(false, true, None, None));
         assert_eq!(read("wobbly 1"), Err("wobbly".to_owned()));
         assert_eq!(read("float_tolerance much"), Err("float_tolerance".to_owned()));
     }
@@ -204,24 +181,24 @@ mod tests {
     #[test]
     fn a_validator_is_a_file_or_a_folder_in_either_edition() {
         let program = |files| match package(files) {
-            Ok(Comparison::Validator { source, args }) => (source, args),
+            Ok(Compare::Validator(validator)) => validator,
             other => panic!("{other:?}"),
         };
-        let (source, args) = program(&[
+        let validator = program(&[
             ("problem.yaml", "validation: custom\nvalidator_flags: near 3"),
             ("output_validators/check/helper.py", "h"),
             ("output_validators/check/validate.py", "v"),
         ]);
-        assert_eq!((source.language, source.code.as_slice()), (Language::Python, b"v".as_slice()));
-        assert_eq!((source.files["helper.py"].as_slice(), args), (b"h".as_slice(), vec!["near".into(), "3".into()]));
-        let (source, args) = program(&[
+        assert_eq!((validator.language.as_str(), validator.code.as_str()), ("python", "v"));
+        assert_eq!((validator.files["helper.py"].as_str(), validator.args), ("h", vec!["near".into(), "3".into()]));
+        let validator = program(&[
             ("problem.yaml", "problem_format_version: 2023-07-draft"),
             ("output_validator/check.cpp", "c"),
             ("output_validator/check.h", "h"),
             ("data/test_group.yaml", "output_validator_args: [a b, c]"),
         ]);
-        assert_eq!((source.language, source.files.len()), (Language::Cpp, 1));
-        assert_eq!(args, ["a b", "c"]);
+        assert_eq!((validator.language.as_str(), validator.files.len()), ("cpp", 1));
+        assert_eq!(validator.args, ["a b", "c"]);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The engine's executor: a pool of judging processes behind the port, with toolchains set up on first use.
 
-use flow_engine::run::ports::{Compare, ExecuteJob, Executor, JobInput};
+use flow_engine::run::ports::{ExecuteJob, Executor, JobInput};
+use flow_engine::spec::compare::{Compare, Tokens, Validator};
 use flow_engine::value::Value;
 use flow_sandbox::worker::Pool;
 use flow_sandbox::{
     Answer, Cancel, Comparison, Error, Language, Limits, Origin, Progress, Report, Sandbox, Source, Stop, Task, Test,
-    TestReport,
+    TestReport, Tolerance,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -150,27 +151,46 @@ impl Executor for Judge {
 }
 
 fn task(job: &ExecuteJob) -> Result<Task, String> {
-    let language: Language = job.language.parse().map_err(|e: flow_sandbox::UnknownLanguage| e.to_string())?;
-    let mut source = Source::new(language, job.code.as_str());
-    source.files = job.files.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect();
+    let source = source(&job.language, &job.code, job.files.iter().map(|(path, text)| (path, text)))?;
     let tests = match &job.on {
         JobInput::Tests(tests) => tests.iter().map(test).collect(),
         JobInput::Inputs(inputs) => inputs.iter().map(Test::input).collect(),
         JobInput::Input(input) => vec![Test::input(input)],
     };
-    let comparison = match &job.compare {
-        Compare::Tokens => Comparison::default(),
-        Compare::Exact => Comparison::Exact,
-        Compare::Lines => Comparison::Lines,
-        Compare::Unordered => Comparison::Unordered,
-        Compare::Float(epsilon) => Comparison::float(*epsilon),
-        Compare::Wasm(module) => Comparison::Checker(Box::new(Source::new(Language::Wasm, module.to_vec()))),
-    };
     let mut limits = Limits::fuel(job.limits.fuel);
     limits.memory = job.limits.memory;
     limits.output = job.limits.output;
     let stop = if job.stop_first_failure { Stop::FirstFailure } else { Stop::Never };
-    Ok(Task { source, tests, comparison, limits, stop })
+    Ok(Task { source, tests, comparison: comparison(&job.compare)?, limits, stop })
+}
+
+/// As the sandbox compares.
+pub(crate) fn comparison(how: &Compare) -> Result<Comparison, String> {
+    Ok(match how {
+        Compare::Tokens(Tokens { ignore_case, same_space, absolute, relative }) => {
+            let float = (absolute.is_some() || relative.is_some())
+                .then(|| Tolerance { absolute: absolute.unwrap_or(0.0), relative: relative.unwrap_or(0.0) });
+            Comparison::Tokens { ignore_case: *ignore_case, float, same_space: *same_space }
+        }
+        Compare::Exact => Comparison::Exact,
+        Compare::Lines => Comparison::Lines,
+        Compare::Unordered => Comparison::Unordered,
+        Compare::Wasm(module) => Comparison::Checker(Box::new(Source::new(Language::Wasm, module.to_vec()))),
+        Compare::Validator(Validator { language, code, files, args }) => {
+            let source = Box::new(source(language, code, files)?);
+            Comparison::Validator { source, args: args.clone() }
+        }
+    })
+}
+
+fn source<'a>(
+    language: &str,
+    code: &str,
+    files: impl IntoIterator<Item = (&'a String, &'a String)>,
+) -> Result<Source, String> {
+    let language: Language = language.parse().map_err(|e: flow_sandbox::UnknownLanguage| e.to_string())?;
+    let files = files.into_iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect();
+    Ok(Source { language, code: code.into(), files })
 }
 
 fn test(value: &Value) -> Test {

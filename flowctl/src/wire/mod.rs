@@ -4,7 +4,7 @@ mod executor;
 mod people;
 mod store;
 
-pub(crate) use executor::{Judge, cache_folder};
+pub(crate) use executor::{Judge, cache_folder, comparison};
 pub(crate) use people::{Desk, LISTEN, attached, read as read_answer};
 pub(crate) use store::{store, told};
 

@@ -55,6 +55,61 @@ fn a_packages_own_validator_decides_and_says_why() {
     assert_eq!(all[1]["made_by"]["limits"]["memory"], json!(512 << 20));
 }
 
+/// What a flow makes of a program, judged as the problem that it is given says.
+fn judged_in_a_flow(folder: &Path, problem: &str, program: &str) -> Ended {
+    let flow = "flow: judged\ninputs: { problem: { public_tests: \"[Test]\", compare: any = null }, code: string }\n\
+        nodes: { trial: { execute: { language: python, code: $inputs.code, tests: $inputs.problem.public_tests, \
+        compare: $( inputs.problem.compare or 'tokens' ) } } }\n\
+        outputs: { passed: $trial.passed, report: $trial.report }\n";
+    write(&folder.join("judged.yaml"), flow);
+    let inputs = [format!("problem=@{problem}"), format!("code={program}")];
+    end(flowctl()
+        .current_dir(folder)
+        .args(["run", "judged.yaml", "--input", &inputs[0], "--input", &inputs[1]])
+        .args(["--format", "json"]))
+}
+
+#[test]
+fn a_flow_compares_as_the_problem_says() {
+    let (folder, package) = sums();
+    write(&package.join("statement.md"), "Which two numbers have this sum?\n");
+    let run = |problem: &str, program: &str| judged_in_a_flow(folder.path(), problem, program);
+    // The sample's own answer is another one: words alone would call this wrong.
+    assert_eq!(run("sums", "print(int(input()) - 1, 1)").with(0).json()["outputs"]["passed"], true);
+    let wrong = run("sums", "print(int(input()), 0)").with(0).json()["outputs"].clone();
+    assert_eq!(wrong["passed"], false);
+    assert!(wrong["report"].as_str().is_some_and(|report| report.contains("10 and 0 are not right")), "{wrong}");
+
+    write(&package.join("problem.yaml"), "name: Sums\nvalidator_flags: float_absolute_tolerance 0.5\n");
+    write(&package.join("data/sample/1.ans"), "Yes 8.4\n");
+    assert_eq!(run("sums", "print('yes', 8)").with(0).json()["outputs"]["passed"], true);
+    assert_eq!(run("sums", "print('yes', 7)").with(0).json()["outputs"]["passed"], false);
+    write(&package.join("problem.yaml"), "name: Sums\nvalidation: custom interactive\n");
+    assert!(run("sums", "print(1)").with(2).stderr.contains("interactive, which is not supported"));
+}
+
+#[test]
+fn a_json_problem_may_say_how_it_compares() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let problem = |compare: &Value| {
+        let tests = json!([{ "input": "", "output": "a\nb" }]);
+        write(&folder.path().join("p.json"), &json!({ "public_tests": tests, "compare": compare }).to_string());
+    };
+    write(&folder.path().join("p.py"), "print('b')\nprint('a')\n");
+    let judged = || judge(folder.path(), &["p.json", "p.py"]);
+    let in_a_flow = || judged_in_a_flow(folder.path(), "p.json", "print('b\\na')");
+    problem(&json!("lines"));
+    judged().with(1);
+    assert_eq!(in_a_flow().with(0).json()["outputs"]["passed"], false);
+    problem(&json!("unordered"));
+    judged().with(0);
+    assert_eq!(in_a_flow().with(0).json()["outputs"]["passed"], true);
+    problem(&json!({ "tokens": { "ignorecase": true } }));
+    for ended in [judged(), in_a_flow()] {
+        assert!(ended.with(2).stderr.contains("unknown field `ignorecase`"), "{}", "the reason is told");
+    }
+}
+
 #[test]
 fn a_validator_that_breaks_its_contract_is_no_verdict() {
     let (folder, package) = sums();

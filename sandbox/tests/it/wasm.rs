@@ -1,6 +1,8 @@
 //! Guests in the text form of wasm: each must give exactly this verdict, and this fuel where it is said.
 
-use flow_sandbox::{Cancel, Comparison, Error, Language, Limits, Report, Sandbox, Source, Task, Test, Verdict};
+use flow_sandbox::{
+    Cancel, Comparison, Error, Language, Limits, Report, Sandbox, Source, Task, Test, Tolerance, Verdict,
+};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -77,7 +79,8 @@ fn a_crash_never_beats_a_near_miss() {
         Test::input("unjudged"),
     ];
     let mut task = task(&echo, tests);
-    task.comparison = Comparison::float(0.0);
+    let float = Some(Tolerance { absolute: 0.0, relative: 0.0 });
+    task.comparison = Comparison::Tokens { ignore_case: false, float, same_space: false };
     let report = judge(&task);
     let distances: Vec<_> = report.tests.iter().map(|test| test.distance).collect();
     // 0 accepted; the sum of differences of as many numbers; else the lines that are not equal; none for a crash.

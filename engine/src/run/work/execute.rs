@@ -1,16 +1,12 @@
 //! `execute`: what is run, and on what.
 
 use crate::check::flow::{Execute, ExecuteOn};
-use crate::run::ports::{Compare, ExecuteJob, JobInput};
+use crate::run::ports::{ExecuteJob, JobInput};
 use crate::run::scope::{list, shown, text, value};
 use crate::run::state::Fault;
+use crate::spec::compare::{Compare, FORMS, Modules};
 use crate::template::{EvalError, Scope};
 use crate::value::Value;
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-/// Programs that compare, by the path that stands in the flow.
-type Modules = BTreeMap<String, Arc<Vec<u8>>>;
 
 /// The program of an `execute`, with all it needs.
 pub(super) fn job(execute: &Execute, modules: &Modules, scope: &dyn Scope) -> Result<ExecuteJob, Fault> {
@@ -36,34 +32,10 @@ pub(super) fn job(execute: &Execute, modules: &Modules, scope: &dyn Scope) -> Re
         language: text("execute.language", &*value(&execute.language, scope)?)?,
         code: text("execute.code", &*value(&execute.code, scope)?)?,
         on,
-        compare: compare(&*value(&execute.compare, scope)?, modules)?,
+        compare: Compare::read(&*value(&execute.compare, scope)?, modules)
+            .map_err(|why| EvalError(format!("`execute.compare` is not right: {why}; it may be {FORMS}")))?,
         limits: execute.limits,
         stop_first_failure: execute.stop_first_failure,
         files,
     })
-}
-
-fn compare(how: &Value, modules: &Modules) -> Result<Compare, EvalError> {
-    match how {
-        Value::String(word) => match word.as_str() {
-            "tokens" => return Ok(Compare::Tokens),
-            "exact" => return Ok(Compare::Exact),
-            "lines" => return Ok(Compare::Lines),
-            "unordered" => return Ok(Compare::Unordered),
-            _ => {}
-        },
-        Value::Object(fields) if fields.len() == 1 => {
-            if let Some(within) = fields.get("float").and_then(Value::as_f64) {
-                return Ok(Compare::Float(within));
-            }
-            if let Some(module) = fields.get("wasm").and_then(Value::as_str).and_then(|path| modules.get(path)) {
-                return Ok(Compare::Wasm(Arc::clone(module)));
-            }
-        }
-        _ => {}
-    }
-    Err(EvalError(format!(
-        "`execute.compare` must be `exact`, `lines`, `tokens`, `unordered`, `{{ float: … }}` or `{{ wasm: … }}`, not {}",
-        shown(how)
-    )))
 }
