@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 const CROWD: u32 = 20;
 
 /// Counts from when it is made, on the thread that made it.
+#[derive(Clone, Copy)]
 pub(crate) struct Guard {
     begun: Instant,
     worked_before: Option<Duration>,

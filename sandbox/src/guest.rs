@@ -7,6 +7,7 @@ use wasmtime::ResourceLimiter;
 use crate::fault::End;
 use crate::files::{Content, FileTree, resolve};
 use crate::limits::{FUEL_PER_SECOND, Fuel, Limits, STDERR_BYTES};
+use crate::run::{LOOK_AFTER, Patience};
 use crate::wasi::{Errno, Kind, Stop};
 
 /// Fuel in a nanosecond of the guest's clock.
@@ -41,6 +42,9 @@ pub(crate) struct Guest {
     pub(crate) clock: Clock,
     pub(crate) chance: Chance,
     pub(crate) memory: MemoryLimit,
+    patience: Patience,
+    /// Fuel that was left when it was last looked whether the run has to end.
+    looked_at: Fuel,
     output_limit: u64,
     descriptors: Vec<Option<Descriptor>>,
 }
@@ -74,7 +78,7 @@ impl Descriptor {
 
 impl Guest {
     /// A guest that has not run. `extra_memory` is what a toolchain's own stacks take beside the limit.
-    pub(crate) fn new(start: &Start, stdin: Arc<[u8]>, limits: &Limits, extra_memory: u64) -> Self {
+    pub(crate) fn new(start: &Start, stdin: Arc<[u8]>, limits: &Limits, extra_memory: u64, patience: Patience) -> Self {
         Self {
             args: start.args.clone(),
             environment: start.environment.clone(),
@@ -84,6 +88,8 @@ impl Guest {
             clock: Clock { begun_with: limits.fuel, slept_ns: 0 },
             chance: Chance(0),
             memory: MemoryLimit { most: limits.memory.saturating_add(extra_memory), extra: extra_memory, peak: 0 },
+            patience,
+            looked_at: limits.fuel,
             output_limit: limits.output,
             descriptors: vec![
                 Some(Descriptor::Stdin { lead: start.lead.clone(), lead_at: 0, content: Content::Bytes(stdin), at: 0 }),
@@ -92,6 +98,16 @@ impl Guest {
                 Some(Descriptor::Folder(String::new())),
             ],
         }
+    }
+
+    /// Looks whether the run has to end, if it is time to: setting fuel, as every call does, has the engine begin anew to
+    /// count until the guest gives way.
+    pub(crate) fn look(&mut self, left: Fuel) -> Result<(), End> {
+        if self.looked_at.saturating_sub(left) < LOOK_AFTER {
+            return Ok(());
+        }
+        self.looked_at = left;
+        if self.patience.over() { Err(End::Aborted) } else { Ok(()) }
     }
 
     pub(crate) fn descriptor(&self, fd: u32) -> Result<&Descriptor, Errno> {
@@ -201,12 +217,15 @@ impl Guest {
                 self.stderr.extend_from_slice(&bytes[..bytes.len().min(room)]);
                 Ok(())
             }
-            Some(Descriptor::File { content, at, append }) => {
+            Some(Descriptor::File { content: content @ Content::Written(_), at, append }) => {
                 let from = if *append { content.len() } else { *at };
-                *at = content.write_at(from, bytes).ok_or(Errno::Rofs)?;
+                *at = content.write_at(from, bytes).ok_or(Errno::FBig)?;
                 Ok(())
             }
-            Some(Descriptor::Stdin { .. } | Descriptor::Folder(_)) | None => Err(Errno::Rofs.into()),
+            // What is there, was opened to read.
+            Some(Descriptor::File { .. } | Descriptor::Stdin { .. } | Descriptor::Folder(_)) | None => {
+                Err(Errno::BadF.into())
+            }
         }
     }
 }

@@ -67,10 +67,12 @@ pub(crate) fn inspect(wasm: &[u8]) -> Result<Facts, String> {
                 // Sections are read before they are validated: a function of no known type has no parameters.
                 let signature = functions.get(bodies).and_then(|kind: &u32| types.get(*kind as usize));
                 bodies += 1;
-                let bytes = function.range().len() as u64;
+                if function.range().len() as u64 > MAX_FUNCTION {
+                    return Err(TOO_LONG.to_owned());
+                }
                 let found = cost(&function, signature.map_or(0, |signature: &Signature| signature.params), &types)?;
                 spent = spent.saturating_add(found);
-                if bytes > MAX_FUNCTION || spent > MAX_COST {
+                if spent > MAX_COST {
                     return Err(TOO_LONG.to_owned());
                 }
             }
@@ -130,7 +132,7 @@ fn cost(function: &FunctionBody<'_>, params: u64, types: &[Signature]) -> Result
                 scopes.push(Scope::Loop);
                 loop_depth += 1;
                 loops += 1;
-                cost += 2 * loops + loop_depth * loop_depth / 16;
+                cost = cost.saturating_add(loops.saturating_mul(2)).saturating_add(loop_depth * loop_depth / 16);
             }
             Operator::TryTable { .. } => {
                 scopes.push(Scope::Try);
@@ -145,21 +147,22 @@ fn cost(function: &FunctionBody<'_>, params: u64, types: &[Signature]) -> Result
             Operator::Br { relative_depth }
             | Operator::BrIf { relative_depth }
             | Operator::BrOnNull { relative_depth }
-            | Operator::BrOnNonNull { relative_depth } => cost += u64::from(*relative_depth) / 2,
+            | Operator::BrOnNonNull { relative_depth } => cost = cost.saturating_add(u64::from(*relative_depth) / 2),
             Operator::BrTable { targets } => {
                 for target in targets.targets() {
-                    cost += u64::from(target.map_err(|error| error.to_string())?) / 4;
+                    cost = cost.saturating_add(u64::from(target.map_err(|error| error.to_string())?) / 4);
                 }
             }
             Operator::Call { .. }
             | Operator::CallIndirect { .. }
             | Operator::CallRef { .. }
             | Operator::Throw { .. }
-            | Operator::ThrowRef => cost += 44 * try_depth * (try_depth + 8),
+            | Operator::ThrowRef => cost = cost.saturating_add(44 * try_depth * (try_depth + 8)),
             other => {
+                // An array may be said to have any number of items, where nothing gets to.
                 let more = long_in_machine_code(other);
-                loops += more;
-                cost += 2 * loops * more;
+                loops = loops.saturating_add(more);
+                cost = cost.saturating_add(loops.saturating_mul(more).saturating_mul(2));
             }
         }
         if let Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } = operator {
@@ -278,6 +281,10 @@ mod tests {
             facts(&format!("(module (type $a (array (mut i32))) (func {news}))"))
         };
         assert!(arrays(1_000).is_err(), "arrays");
+        // Twice 2^31 items and once more wrap to a cost of 0, and would keep the validator busy for minutes.
+        let unreached = "(array.new_fixed $a 2147483648)".repeat(3);
+        let endless = facts(&format!("(module (type $a (array (mut i32))) (func unreachable {unreached} drop))"));
+        assert!(endless.is_err_and(|why| why.contains("too long to compile")), "arrays that nothing gets to");
         assert!(arrays(10).is_ok());
         assert!(refused(&calls(64, 2_000)), "calls that may throw to many places");
         assert!(!refused(&calls(3, 500)));

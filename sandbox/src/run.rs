@@ -18,7 +18,7 @@ use crate::source::Files;
 
 /// Fuel between two looks at whether a run has to end: about ten milliseconds of a guest's work. A guest gives way by
 /// its fuel alone; watching a clock beside it in every function and loop would cost another tenth of its speed.
-const LOOK_AFTER: Fuel = FUEL_PER_SECOND / 100;
+pub(crate) const LOOK_AFTER: Fuel = FUEL_PER_SECOND / 100;
 
 /// A program that can be run: compiled, linked, and with what its runs begin with.
 #[derive(Clone)]
@@ -83,15 +83,11 @@ pub(crate) fn run(
     cancel: &Cancel,
 ) -> Execution {
     let _pass = host.enter();
-    let guard = Guard::new(limits.wall);
-    let guest = Guest::new(start, stdin, limits, program.extra_memory);
+    let patience = Patience { guard: Guard::new(limits.wall), cancel: cancel.clone() };
+    let guest = Guest::new(start, stdin, limits, program.extra_memory, patience.clone());
     let refused = !guest.memory.allows(program.initial_memory);
     let mut store = Store::new(&host.engine, guest);
-    let end = if refused {
-        End::OutOfMemory
-    } else {
-        enter(&mut store, program, limits, || cancel.is_cancelled() || guard.passed())
-    };
+    let end = if refused { End::OutOfMemory } else { enter(&mut store, program, limits, &patience) };
     // A store that fuel cannot be read from has none: the engine counts it always.
     let left = store.get_fuel().unwrap_or(0);
     let guest = store.into_data();
@@ -105,25 +101,40 @@ pub(crate) fn run(
     }
 }
 
-fn enter(store: &mut Store<Guest>, program: &Runnable, limits: &Limits, overdue: impl Fn() -> bool) -> End {
+fn enter(store: &mut Store<Guest>, program: &Runnable, limits: &Limits, patience: &Patience) -> End {
     store.limiter(|guest| &mut guest.memory);
-    match unless(overdue, call(store, program, limits)) {
+    match patience.wait_for(call(store, program, limits)) {
         None => End::Aborted,
         Some(Ok(())) => End::Exit(0),
         Some(Err(error)) => End::of(&error),
     }
 }
 
-/// What a guest's future comes to, unless it is overdue first. The guest gives way each time it has used [`LOOK_AFTER`].
-fn unless<T>(overdue: impl Fn() -> bool, guest: impl Future<Output = T>) -> Option<T> {
-    let mut guest = pin!(guest);
-    let mut context = Context::from_waker(Waker::noop());
-    while !overdue() {
-        if let Poll::Ready(ended) = guest.as_mut().poll(&mut context) {
-            return Some(ended);
-        }
+/// How long a run may go on, whatever its fuel.
+#[derive(Clone)]
+pub(crate) struct Patience {
+    pub(crate) guard: Guard,
+    pub(crate) cancel: Cancel,
+}
+
+impl Patience {
+    /// Whether it is at its end.
+    pub(crate) fn over(&self) -> bool {
+        self.cancel.is_cancelled() || self.guard.passed()
     }
-    None
+
+    /// What a guest's future comes to, unless patience ends first. The guest gives way each time it has used
+    /// [`LOOK_AFTER`] without calling us; a call looks by itself.
+    fn wait_for<T>(&self, guest: impl Future<Output = T>) -> Option<T> {
+        let mut guest = pin!(guest);
+        let mut context = Context::from_waker(Waker::noop());
+        while !self.over() {
+            if let Poll::Ready(ended) = guest.as_mut().poll(&mut context) {
+                return Some(ended);
+            }
+        }
+        None
+    }
 }
 
 async fn call(store: &mut Store<Guest>, program: &Runnable, limits: &Limits) -> wasmtime::Result<()> {

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{ExportKind, ExportSection, RawSection};
@@ -14,10 +15,13 @@ use wasmparser::{Parser, Payload, ValType};
 use wasmtime::{Error, Instance, Linker, Memory, Module, Result, Store, Val};
 use wasmtime_wizer::{InstanceState, SnapshotVal, Wizer};
 
+use crate::cancel::Cancel;
 use crate::engine::throwaway_engine;
 use crate::fault::End;
+use crate::guard::Guard;
 use crate::guest::{Guest, Start};
 use crate::limits::Limits;
+use crate::run::Patience;
 
 /// The export under which a frozen module shows its table.
 pub(crate) const TABLE: &str = "flow_table";
@@ -68,7 +72,8 @@ pub(crate) fn freeze<T>(
     crate::wasi::link(&mut linker)?;
     linker.define_unknown_imports_as_traps(&module)?;
     let limits = Limits { memory: u64::MAX, ..Limits::fuel(u64::MAX) };
-    let mut store = Store::new(&engine, Guest::new(start, Arc::default(), &limits, 0));
+    let patience = Patience { guard: Guard::new(Duration::MAX), cancel: Cancel::new() };
+    let mut store = Store::new(&engine, Guest::new(start, Arc::default(), &limits, 0, patience));
     store.set_fuel(u64::MAX)?;
     let instance = now(linker.instantiate_async(&mut store, &module))?;
     let ended = exports.iter().try_for_each(|export| {

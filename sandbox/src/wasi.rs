@@ -11,6 +11,7 @@ use wasmtime::{Caller, Extern, Linker};
 use crate::fault::End;
 use crate::files::{Content, Entry};
 use crate::guest::{Descriptor, Guest};
+use crate::limits::Fuel;
 
 mod abi;
 use abi::Memory;
@@ -35,8 +36,12 @@ impl From<Errno> for Stop {
 
 type Answer = Result<(), Stop>;
 
-/// One call: finds the guest's memory, turns the answer into what wasm sees, and charges a unit of fuel for each byte
-/// that was handled: a call for 60 MB of chance must cost what it takes.
+/// Fuel of a call, whatever it does: what the way to the host and back takes, so that a guest which does nothing but call
+/// runs out of fuel and not of the host's patience.
+const CALL: Fuel = 1000;
+
+/// One call: finds the guest's memory, turns the answer into what wasm sees, and charges [`CALL`] and a unit of fuel for
+/// each byte that was handled: a call for 60 MB of chance must cost what it takes.
 fn call(
     caller: &mut Caller<'_, Guest>,
     body: impl FnOnce(&mut Memory<'_>, &mut Guest) -> Answer,
@@ -48,13 +53,18 @@ fn call(
     let mut memory = Memory::new(bytes);
     let answer = body(&mut memory, guest);
     let handled = memory.handled();
-    let left = caller.get_fuel()?.checked_sub(handled).ok_or(End::OutOfFuel)?;
-    caller.set_fuel(left)?;
+    charge(caller, handled)?;
     match answer {
         Ok(()) => Ok(0),
         Err(Stop::Errno(errno)) => Ok(errno as i32),
         Err(Stop::End(ended)) => Err(ended.into()),
     }
+}
+
+fn charge(caller: &mut Caller<'_, Guest>, handled: Fuel) -> wasmtime::Result<()> {
+    let left = caller.get_fuel()?.checked_sub(CALL + handled).ok_or(End::OutOfFuel)?;
+    caller.set_fuel(left)?;
+    Ok(caller.data_mut().look(left)?)
 }
 
 /// Defines all of preview 1.
@@ -100,7 +110,7 @@ fn link_process(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
             call(&mut c, |m, g| poll(m, g, fuel, subs, events, n, count))
         },
     )?;
-    linker.func_wrap(MODULE, "sched_yield", || 0)?;
+    linker.func_wrap(MODULE, "sched_yield", |mut c: Caller<'_, Guest>| refuse(&mut c, 0))?;
     linker.func_wrap(MODULE, "proc_exit", |code: i32| -> wasmtime::Result<()> { Err(End::Exit(code).into()) })?;
     linker.func_wrap(MODULE, "proc_raise", |signal: i32| -> wasmtime::Result<i32> {
         Err(End::Trap(format!("the program raised signal {signal}")).into())
@@ -113,6 +123,7 @@ fn poll(m: &mut Memory<'_>, g: &mut Guest, fuel: u64, subs: u32, events: u32, n:
     const SUBSCRIPTION: u32 = 48;
     const EVENT: u32 = 32;
     const ABSOLUTE: u16 = 1;
+    const READABLE_OR_WRITABLE: u8 = 2;
     if n == 0 {
         return Err(Errno::Inval.into());
     }
@@ -128,8 +139,10 @@ fn poll(m: &mut Memory<'_>, g: &mut Guest, fuel: u64, subs: u32, events: u32, n:
             if soonest.is_none_or(|(least, _)| wait < least) {
                 soonest = Some((wait, userdata));
             }
-        } else {
+        } else if tag <= READABLE_OR_WRITABLE {
             descriptors.push((userdata, tag));
+        } else {
+            return Err(Errno::Inval.into());
         }
     }
     if descriptors.is_empty()
@@ -154,6 +167,7 @@ fn poll(m: &mut Memory<'_>, g: &mut Guest, fuel: u64, subs: u32, events: u32, n:
 fn link_descriptors(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     linker.func_wrap(MODULE, "fd_write", |mut c: Caller<'_, Guest>, fd: u32, iovs: u32, n: u32, done: u32| {
         call(&mut c, |m, g| {
+            g.descriptor(fd)?;
             let mut total = 0;
             for (at, len) in m.vectors(iovs, n)? {
                 g.write(fd, m.slice(at, len)?)?;
@@ -164,6 +178,7 @@ fn link_descriptors(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     })?;
     linker.func_wrap(MODULE, "fd_read", |mut c: Caller<'_, Guest>, fd: u32, iovs: u32, n: u32, done: u32| {
         call(&mut c, |m, g| {
+            g.descriptor(fd)?;
             let mut total = 0;
             for (at, len) in m.vectors(iovs, n)? {
                 let read = g.read(fd, m.slice_mut(at, len)?)?;
@@ -344,24 +359,71 @@ fn link_paths(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 
 /// Calls that nothing here can grant: changes of files answer "read-only", sockets "not supported".
 fn link_refused(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    const ROFS: i32 = Errno::Rofs as i32;
-    const NOTSUP: i32 = Errno::NotSup as i32;
-    linker.func_wrap(MODULE, "fd_allocate", |_: u32, _: u64, _: u64| ROFS)?;
-    linker.func_wrap(MODULE, "fd_filestat_set_size", |_: u32, _: u64| ROFS)?;
-    linker.func_wrap(MODULE, "fd_filestat_set_times", |_: u32, _: u64, _: u64, _: u32| ROFS)?;
-    linker.func_wrap(MODULE, "fd_fdstat_set_rights", |_: u32, _: u64, _: u64| 0)?;
-    linker.func_wrap(MODULE, "fd_pwrite", |_: u32, _: u32, _: u32, _: u64, _: u32| ROFS)?;
-    linker.func_wrap(MODULE, "path_create_directory", |_: u32, _: u32, _: u32| ROFS)?;
-    linker
-        .func_wrap(MODULE, "path_filestat_set_times", |_: u32, _: u32, _: u32, _: u32, _: u64, _: u64, _: u32| ROFS)?;
-    linker.func_wrap(MODULE, "path_link", |_: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| ROFS)?;
-    linker.func_wrap(MODULE, "path_remove_directory", |_: u32, _: u32, _: u32| ROFS)?;
-    linker.func_wrap(MODULE, "path_rename", |_: u32, _: u32, _: u32, _: u32, _: u32, _: u32| ROFS)?;
-    linker.func_wrap(MODULE, "path_symlink", |_: u32, _: u32, _: u32, _: u32, _: u32| ROFS)?;
-    linker.func_wrap(MODULE, "path_unlink_file", |_: u32, _: u32, _: u32| ROFS)?;
-    linker.func_wrap(MODULE, "sock_accept", |_: u32, _: u32, _: u32| NOTSUP)?;
-    linker.func_wrap(MODULE, "sock_recv", |_: u32, _: u32, _: u32, _: u32, _: u32, _: u32| NOTSUP)?;
-    linker.func_wrap(MODULE, "sock_send", |_: u32, _: u32, _: u32, _: u32, _: u32| NOTSUP)?;
-    linker.func_wrap(MODULE, "sock_shutdown", |_: u32, _: u32| NOTSUP)?;
+    linker.func_wrap(MODULE, "fd_allocate", |mut c: Caller<'_, Guest>, _: u32, _: u64, _: u64| {
+        refuse(&mut c, Errno::Rofs as i32)
+    })?;
+    linker.func_wrap(MODULE, "fd_filestat_set_size", |mut c: Caller<'_, Guest>, _: u32, _: u64| {
+        refuse(&mut c, Errno::Rofs as i32)
+    })?;
+    linker.func_wrap(MODULE, "fd_filestat_set_times", |mut c: Caller<'_, Guest>, _: u32, _: u64, _: u64, _: u32| {
+        refuse(&mut c, Errno::Rofs as i32)
+    })?;
+    linker.func_wrap(MODULE, "fd_fdstat_set_rights", |mut c: Caller<'_, Guest>, _: u32, _: u64, _: u64| {
+        refuse(&mut c, 0)
+    })?;
+    linker.func_wrap(MODULE, "fd_pwrite", |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32, _: u64, _: u32| {
+        refuse(&mut c, Errno::Rofs as i32)
+    })?;
+    linker.func_wrap(MODULE, "path_create_directory", |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32| {
+        refuse(&mut c, Errno::Rofs as i32)
+    })?;
+    linker.func_wrap(
+        MODULE,
+        "path_filestat_set_times",
+        |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32, _: u32, _: u64, _: u64, _: u32| {
+            refuse(&mut c, Errno::Rofs as i32)
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "path_link",
+        |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| {
+            refuse(&mut c, Errno::Rofs as i32)
+        },
+    )?;
+    linker.func_wrap(MODULE, "path_remove_directory", |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32| {
+        refuse(&mut c, Errno::Rofs as i32)
+    })?;
+    linker.func_wrap(
+        MODULE,
+        "path_rename",
+        |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| refuse(&mut c, Errno::Rofs as i32),
+    )?;
+    linker.func_wrap(MODULE, "path_symlink", |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32, _: u32, _: u32| {
+        refuse(&mut c, Errno::Rofs as i32)
+    })?;
+    linker.func_wrap(MODULE, "path_unlink_file", |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32| {
+        refuse(&mut c, Errno::Rofs as i32)
+    })?;
+    linker.func_wrap(MODULE, "sock_accept", |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32| {
+        refuse(&mut c, Errno::NotSup as i32)
+    })?;
+    linker.func_wrap(
+        MODULE,
+        "sock_recv",
+        |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| refuse(&mut c, Errno::NotSup as i32),
+    )?;
+    linker.func_wrap(MODULE, "sock_send", |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32, _: u32, _: u32| {
+        refuse(&mut c, Errno::NotSup as i32)
+    })?;
+    linker.func_wrap(MODULE, "sock_shutdown", |mut c: Caller<'_, Guest>, _: u32, _: u32| {
+        refuse(&mut c, Errno::NotSup as i32)
+    })?;
     Ok(())
+}
+
+/// The answer of a call that does nothing.
+fn refuse(caller: &mut Caller<'_, Guest>, answer: i32) -> wasmtime::Result<i32> {
+    charge(caller, 0)?;
+    Ok(answer)
 }

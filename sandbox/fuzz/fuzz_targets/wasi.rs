@@ -135,7 +135,7 @@ fn guest() -> &'static (Sandbox, Program, Task) {
 
 fn run(script: &[u8]) -> Execution {
     let (sandbox, program, _) = guest();
-    let limits = Limits { memory: 1 << 16, output: 1 << 16, ..Limits::fuel(1_000_000) };
+    let limits = Limits { memory: 1 << 16, output: 1 << 16, ..Limits::fuel(10_000_000) };
     sandbox.run(program, script, &limits, &Cancel::new()).expect("every run ends")
 }
 

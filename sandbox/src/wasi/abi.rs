@@ -2,6 +2,9 @@
 
 use std::cell::Cell;
 
+/// Bytes of a path, as on Linux.
+const LONGEST_PATH: u32 = 4096;
+
 /// The error numbers that we use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u16)]
@@ -9,6 +12,7 @@ pub(crate) enum Errno {
     BadF = 8,
     Exist = 20,
     Fault = 21,
+    FBig = 22,
     Inval = 28,
     Io = 29,
     IsDir = 31,
@@ -102,6 +106,9 @@ impl<'a> Memory<'a> {
 
     /// A text that the guest hands over: a path.
     pub(crate) fn text(&self, at: u32, len: u32) -> Result<&str, Errno> {
+        if len > LONGEST_PATH {
+            return Err(Errno::NameTooLong);
+        }
         std::str::from_utf8(self.slice(at, len)?).map_err(|_| Errno::Inval)
     }
 

@@ -167,7 +167,7 @@ fn output_is_cut_at_its_limit() {
     let report = judge(&out);
     assert_eq!((report.tests[0].verdict, report.tests[0].stdout.as_str()), (Verdict::OutputLimit, "hellohellohe"));
     let mut errors = task(&flood(2), vec![Test::input("")]);
-    errors.limits = Limits::fuel(1_000_000);
+    errors.limits = Limits::fuel(20_000_000);
     let report = judge(&errors);
     assert_eq!(
         (report.tests[0].verdict, report.tests[0].stderr.len()),
@@ -241,6 +241,24 @@ fn cancelling_ends_a_running_guest() {
         assert!(matches!(run.join().expect("no panic"), Err(Error::Cancelled)));
         assert!(begun.elapsed() < Duration::from_secs(30));
     });
+}
+
+#[test]
+fn a_guest_that_does_nothing_but_call_ends_like_any_other() {
+    // Each call sets the fuel, and with that the engine begins anew to count until the guest gives way.
+    let text = r#"(module (import "wasi_snapshot_preview1" "clock_time_get" (func $now (param i32 i64 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32))) (memory (export "memory") 1)
+        (func (export "_start") (loop (br_if 0 (i32.eqz (call $now (i32.const 1) (i64.const 1) (i32.const 8)))))))"#;
+    let mut endless = task(text, vec![Test::input("")]);
+    endless.limits = Limits { wall: Duration::from_millis(1), ..Limits::fuel(u64::MAX) };
+    let failed = sandbox().judge(&endless, &Cancel::new(), &mut |_| {});
+    assert!(matches!(failed, Err(Error::HostTooSlow { .. })), "{failed:?}");
+    for text in [text.to_owned(), text.replace("call $now (i32.const 1) (i64.const 1) (i32.const 8)", "call $yield")] {
+        let mut endless = task(&text, vec![Test::input("")]);
+        endless.limits = Limits::fuel(10_000_000);
+        let report = judge(&endless);
+        assert_eq!(report.tests[0].verdict, Verdict::TimeLimit);
+    }
 }
 
 #[test]
