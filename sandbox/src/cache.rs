@@ -5,7 +5,6 @@ use std::fs::{self, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, Module};
@@ -65,20 +64,13 @@ impl Cache {
 
     /// Writes a file so that it is there whole or not at all.
     pub(crate) fn write(&self, path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
         self.make(folder)?;
-        let temporary = folder.join(format!(".{}-{}.part", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
-        let written = File::create_new(&temporary).and_then(|mut file| {
-            content(&mut file)?;
-            file.sync_all()?;
-            fs::rename(&temporary, path)
-        });
-        if written.is_err() {
-            // What is left over is only space; the error that matters is the first.
-            drop(fs::remove_file(&temporary));
-        }
-        written
+        let mut part = tempfile::Builder::new().suffix(".part").tempfile_in(folder)?;
+        content(part.as_file_mut())?;
+        part.as_file().sync_all()?;
+        part.persist(path)?;
+        Ok(())
     }
 
     /// The name under which a module's machine code is kept: it holds for this wasm, this wasmtime, these settings and
@@ -97,7 +89,16 @@ impl Cache {
         let kept = self.write(&path, |file| file.write_all(&code));
         match kept.ok().and_then(|()| self.map(engine, &path)) {
             Some(module) => Ok(module),
-            None => Module::new(engine, wasm),
+            None => {
+                #[expect(
+                    unsafe_code,
+                    reason = "these bytes were made by this engine a moment ago, and nobody else had them"
+                )]
+                // SAFETY: see the reason.
+                unsafe {
+                    Module::deserialize(engine, &code)
+                }
+            }
         }
     }
 
@@ -112,9 +113,27 @@ impl Cache {
         Ok(wasm)
     }
 
+    /// Whether a file, its folder and the cache are this user's, and nobody else may put a file there.
+    #[cfg(unix)]
+    fn only_ours(&self, path: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let me = rustix::process::geteuid().as_raw();
+        let ours = |path: &Path, writers: u32| {
+            fs::metadata(path).is_ok_and(|found| found.uid() == me && found.mode() & writers == 0)
+        };
+        // Of a folder that is not ours to make, a group may be its user alone.
+        ours(path, 0) && path.parent().is_some_and(|folder| ours(folder, 0o022)) && ours(&self.root, 0o002)
+    }
+
+    /// Where folders belong to nobody, it is enough that it is there.
+    #[cfg(not(unix))]
+    fn only_ours(&self, path: &Path) -> bool {
+        path.exists()
+    }
+
     /// Machine code that we wrote before, mapped.
     pub(crate) fn map(&self, engine: &Engine, path: &Path) -> Option<Module> {
-        if !only_ours(path) {
+        if !self.only_ours(path) {
             return None;
         }
         #[expect(unsafe_code, reason = "the file was written whole by us, in a folder that only the user may write")]
@@ -130,15 +149,6 @@ pub(crate) fn engine_key(engine: &Engine) -> String {
     let mut settings = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut settings);
     format!("{:016x}", settings.finish())
-}
-
-/// Whether a file's folder is one that only its owner may write.
-fn only_ours(path: &Path) -> bool {
-    let Some(Ok(folder)) = path.parent().map(fs::metadata) else { return false };
-    #[cfg(unix)]
-    return std::os::unix::fs::MetadataExt::mode(&folder) & 0o022 == 0;
-    #[cfg(not(unix))]
-    return folder.is_dir();
 }
 
 /// Bytes of all files in a folder; what cannot be read counts nothing.

@@ -79,7 +79,8 @@ impl Package {
             }
             Origin::Registry => {
                 on(Progress::Fetching { package: self.requirement(), bytes: wheel.bytes });
-                let landing = folder.join("landing");
+                // One for each package: set-ups of different languages do not wait for each other.
+                let landing = folder.join(format!("landing-{}", self.name));
                 cache.make(&landing).map_err(at(&landing))?;
                 let fetched = self.download(wheel, &landing).and_then(|()| {
                     let file = landing.join(wheel.file);

@@ -100,6 +100,9 @@ const TARGET: [&str; 9] = [
     "-UNDEBUG",
 ];
 
+/// What of the host's files is seen, beside the program.
+const OVERLAY: &str = ".overlay.yaml";
+
 /// This libc++ was built without file streams. A program that names them is given their headers, and what it needs of
 /// them is compiled with it: the others would only pay for them.
 const FILE_STREAMS: &str = "-D_LIBCPP_HAS_FILESYSTEM=1";
@@ -158,12 +161,14 @@ impl Folder {
             .args(TARGET)
             .current_dir(work)
             .env("ZIG_GLOBAL_CACHE_DIR", self.cache())
-            .env("ZIG_LOCAL_CACHE_DIR", work.join("cache"));
+            .env("ZIG_LOCAL_CACHE_DIR", work.join("cache"))
+            // What `__DATE__` and `__TIME__` say: when the guest's own calendar begins.
+            .env("SOURCE_DATE_EPOCH", "1577836800");
         command
     }
 
     fn build(&self, source: &Source, work: &Work, cpu_seconds: u64, cancel: &Cancel) -> Result<Vec<u8>, Refusal> {
-        let folder = &work.0;
+        let folder = work.folder();
         let (driver, file) = driver(source.language);
         let path = folder.join(file);
         fs::write(&path, &source.code).map_err(at(&path))?;
@@ -191,6 +196,10 @@ impl Folder {
                 command.arg(self.0.join("objects").join(object));
             }
         }
+        // Last, so that no file of the program takes its place.
+        let overlay = folder.join(OVERLAY);
+        fs::write(&overlay, self.seen(folder)).map_err(at(&overlay))?;
+        command.args(["-ivfsoverlay", OVERLAY]);
         match child::run(&command, &folder.join("log"), cpu_seconds, cancel).map_err(at(&self.zig()))? {
             Ended::Exit(status, _) if status.success() => {
                 let out = folder.join("out.wasm");
@@ -198,16 +207,47 @@ impl Folder {
             }
             Ended::Exit(status, said) => {
                 work.has_room()?;
-                Err(Refusal::Program(self.words(status, &said)))
+                Err(Refusal::Program(self.words(status, &said, folder)))
             }
             Ended::Aborted => Err(Refusal::Aborted),
         }
     }
 
-    /// What the compiler says, without where we keep things.
-    fn words(&self, status: ExitStatus, said: &str) -> String {
-        child::words(status, &said.replace(&format!("{}/", self.0.display()), ""))
+    /// What a compiler of a program sees of the host's files, in clang's words: its own, the libraries it built, and the
+    /// program. An `#include` or `#embed` of any other path finds nothing.
+    fn seen(&self, work: &Path) -> String {
+        let folders = [&self.0, &self.cache(), work].map(
+            |folder| serde_json::json!({ "type": "directory-remap", "name": folder, "external-contents": folder }),
+        );
+        serde_json::json!({ "version": 0, "redirecting-with": "redirect-only", "overlay-relative": false, "roots": folders })
+            .to_string()
     }
+
+    /// What the compiler says, without where we keep things: a report is the same on every host.
+    fn words(&self, status: ExitStatus, said: &str, work: &Path) -> String {
+        let mut said = said.to_owned();
+        for (folder, shown) in [(work, ""), (&self.0, ""), (&self.cache(), "cache/")] {
+            said = said.replace(&format!("{}/", folder.display()), shown);
+        }
+        child::words(status, &without_object_folders(&said))
+    }
+}
+
+/// The linker's words without the folders that zig names by hash, as in `cache/o/0f…9c/main.o: undefined symbol`.
+fn without_object_folders(said: &str) -> String {
+    const FOLDERS: &str = "cache/o/";
+    const HASH: usize = 32;
+    let mut parts = said.split(FOLDERS);
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_at_checked(HASH) {
+            Some((hash, rest)) if rest.starts_with('/') && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                kept += &rest[1..];
+            }
+            _ => kept.extend([FOLDERS, part]),
+        }
+    }
+    kept
 }
 
 fn driver(language: Language) -> (&'static str, &'static str) {
@@ -225,10 +265,15 @@ fn flags(source: &Source) -> Vec<&'static str> {
     language_flags(source.language).iter().copied().chain(streams).collect()
 }
 
+/// There is no processor to write it for, and its `.incbin` reads any file of the host. An empty text is let through:
+/// programs use it to keep the optimizer from something.
+const NO_ASSEMBLY: &str = "-fno-gnu-inline-asm";
+
 fn language_flags(language: Language) -> &'static [&'static str] {
     if language == Language::C {
         &[
             "-std=gnu17",
+            NO_ASSEMBLY,
             // What C compilers long took, contest programs still do: calls of undeclared functions and the like.
             "-Wno-error=implicit-function-declaration",
             "-Wno-error=implicit-int",
@@ -242,6 +287,7 @@ fn language_flags(language: Language) -> &'static [&'static str] {
     } else {
         &[
             "-std=gnu++20",
+            NO_ASSEMBLY,
             "-D_LIBCPP_ENABLE_CXX17_REMOVED_RANDOM_SHUFFLE",
             "-Wl,-z,stack-size=268435456",
             "-s",
@@ -368,11 +414,30 @@ fn build_objects(shop: &Workshop, folder: &Folder) -> Result<(), Error> {
         let broken = |why: String| Error::Broken { folder: folder.0.clone(), why };
         match child::run(&command, &objects.join("log"), SETUP_SECONDS, &Cancel::new()).map_err(at(&folder.zig()))? {
             Ended::Exit(status, _) if status.success() => {}
-            Ended::Exit(status, said) => return Err(broken(format!("`{object}`: {}", folder.words(status, &said)))),
+            Ended::Exit(status, said) => {
+                return Err(broken(format!("`{object}`: {}", folder.words(status, &said, &objects))));
+            }
             Ended::Aborted => return Err(broken(format!("`{object}` took too long to compile"))),
         }
     }
     // What the compiler noted down on the way is of no more use.
     drop(fs::remove_dir_all(objects.join("cache")));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_linker_names_no_folder_of_ours() {
+        let hash = "be53bb1d70f2ed8953174344faafa9da";
+        let said = format!(
+            "wasm-ld: error: cache/o/{hash}/u.o: undefined symbol: cache/o/()\n>>> by x (cache/o/{hash}/libc.a(m.o))"
+        );
+        assert_eq!(
+            without_object_folders(&said),
+            "wasm-ld: error: u.o: undefined symbol: cache/o/()\n>>> by x (libc.a(m.o))"
+        );
+    }
 }
