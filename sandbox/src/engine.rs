@@ -83,6 +83,8 @@ fn config(guests: u32) -> Config {
         .total_gc_heaps(slots)
         .total_stacks(slots)
         .async_stack_keep_resident(KEEP_STACK)
+        // A slot that ran something keeps memory: as many as run at once are enough, whatever they ran.
+        .max_unused_warm_slots(guests)
         .max_memories_per_module(1)
         .max_tables_per_module(4)
         .table_elements(MAX_TABLE)

@@ -67,9 +67,12 @@ pub(crate) fn message(refused: Option<&str>, tests: &[TestReport]) -> Option<Str
     Some(format!("test {}: {}{why}", index + 1, test.verdict))
 }
 
-/// The last line of an error text: what Python and most programs end with.
+/// The last line of an error text that says something: Python ends with it, JavaScript and Rust with where it was.
 pub(crate) fn fault(stderr: &str) -> String {
-    clip(stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("nothing was said").trim())
+    let where_it_was = |line: &str| line.starts_with("at ") || line.starts_with("note: ");
+    let mut lines = stderr.lines().rev().map(str::trim).filter(|line| !line.is_empty());
+    let last = lines.clone().next().unwrap_or("nothing was said");
+    clip(lines.find(|line| !where_it_was(line)).unwrap_or(last))
 }
 
 fn first_line(text: &str) -> String {
@@ -134,6 +137,14 @@ mod tests {
         let text = report(None, &[test(Verdict::Accepted, ""), test(Verdict::WrongAnswer, "")]);
         assert!(text.contains("input: 1 2\nexpected: 3\nactual: 4\nverdict: wrong_answer\n"), "{text}");
         assert!(text.starts_with("1 of 2 tests failed\n\ntest 2\n"), "{text}");
+    }
+
+    #[test]
+    fn the_line_that_says_what_went_wrong_is_found() {
+        assert_eq!(fault("Traceback\n  File \"x\"\nValueError: no\n"), "ValueError: no");
+        assert_eq!(fault("TypeError: no\n    at f (main.js:3)\n    at <eval> (main.js:5)\n"), "TypeError: no");
+        assert_eq!(fault("thread 'main' panicked\nno\nnote: run with `RUST_BACKTRACE=1`\n"), "no");
+        assert_eq!((fault("at last"), fault("\n")), ("at last".to_owned(), "nothing was said".to_owned()));
     }
 
     #[test]

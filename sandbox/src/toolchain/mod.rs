@@ -221,14 +221,9 @@ pub(crate) fn all() -> Vec<Box<dyn Toolchain>> {
     ]
 }
 
-/// A name for all that this build brings to a verdict: the runtime, the packages, our own parts in the languages. It is
-/// another one when verdicts or fuel may be others, so results can be kept by it. What a user's own compiler makes of a
-/// source is not in it: its wasm is in the report.
+/// A name for all that this build brings to a verdict: the runtime, and this crate's sources, with the packages that they
+/// pin. It is another one when verdicts or fuel may be others, so results can be kept by it. What a user's own compiler
+/// makes of a source is not in it: its wasm is in the report.
 pub fn identity() -> String {
-    let mut parts = vec![crate::cache::WASMTIME, env!("CARGO_PKG_VERSION"), python::PRELUDE, javascript::SHIM];
-    parts.extend(zig::HEADERS.iter().map(|(_, text)| *text));
-    let toolchains = all();
-    let packages = toolchains.iter().filter_map(|toolchain| toolchain.package());
-    parts.extend(packages.flat_map(|package| package.wheels).map(|wheel| wheel.sha256));
-    format!("wasmtime {} {}", crate::cache::WASMTIME, &crate::cache::sha256(parts.join("\0").as_bytes())[..16])
+    format!("wasmtime {} {}", crate::cache::WASMTIME, &env!("FLOW_SANDBOX_SOURCES")[..16])
 }

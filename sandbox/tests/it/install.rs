@@ -1,9 +1,12 @@
 //! Setting toolchains up, when things go wrong.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use flow_sandbox::{Cancel, Error, Language, Origin, Progress, Sandbox, Source, State, Task, Test, ToolchainError};
+use flow_sandbox::{
+    Cancel, Error, Language, Origin, Progress, Sandbox, Source, State, Task, Test, ToolchainError, Verdict,
+};
 
 /// A fresh cache that has the machine code of JavaScript's interpreter already: compiling it is not what is tested.
 fn seeded() -> tempfile::TempDir {
@@ -142,16 +145,25 @@ fn machine_code_in_a_folder_that_others_may_write_is_not_run() {
     let modules = cache.path().join("modules");
     fs::create_dir(&modules).expect("it is made");
     fs::set_permissions(&modules, fs::Permissions::from_mode(0o777)).expect("it is ours");
-    let text = "(module (func (export \"_start\")))";
-    let task = Task::new(Source::new(Language::Wasm, text), vec![Test::input("")]);
-    for _ in 0..2 {
-        assert!(open(cache.path()).judge(&task, &Cancel::new(), &mut |_| {}).expect("it is judged").compiled);
-    }
-    // Something else under the same name would be run if the folder were trusted.
-    for entry in fs::read_dir(&modules).expect("it is readable") {
-        fs::write(entry.expect("it is readable").path(), b"not machine code").expect("it is written");
-    }
-    assert!(open(cache.path()).judge(&task, &Cancel::new(), &mut |_| {}).expect("it is judged").compiled);
+    let verdict = |text: &str| {
+        let task = Task::new(Source::new(Language::Wasm, text), vec![Test::input("")]);
+        open(cache.path()).judge(&task, &Cancel::new(), &mut |_| {}).expect("it is judged").tests[0].verdict
+    };
+    let kept = || -> BTreeSet<_> {
+        fs::read_dir(&modules).expect("it is readable").map(|entry| entry.expect("it is readable").path()).collect()
+    };
+    let right = "(module (func (export \"_start\")))";
+    assert_eq!(verdict(right), Verdict::Finished);
+    let code_of_right = kept();
+    assert_eq!(verdict("(module (func (export \"_start\") unreachable))"), Verdict::RuntimeError);
+    // Another module's machine code, under the first one's name.
+    let (right_code, other) = (code_of_right.first().expect("it is kept"), kept());
+    let other = other.difference(&code_of_right).next().expect("it is kept too");
+    fs::copy(other, right_code).expect("it is written");
+    assert_eq!(verdict(right), Verdict::Finished);
+    fs::copy(other, right_code).expect("it is written");
+    fs::set_permissions(&modules, fs::Permissions::from_mode(0o700)).expect("it is ours");
+    assert_eq!(verdict(right), Verdict::RuntimeError, "in a folder that is trusted it is run");
 }
 
 #[test]
