@@ -248,7 +248,7 @@ pub struct Provenance {
     pub language: Language,
     /// wasmtime's version, which decides what an instruction costs.
     pub wasmtime: String,
-    /// Name, version and hash of the toolchain.
+    /// Name and version of the toolchain, which pin all that it consists of.
     pub toolchain: String,
     /// How the compiler was called.
     pub flags: Vec<String>,
