@@ -222,7 +222,7 @@ fn problems(path: &Path) -> Result<Vec<(Arc<Problem>, PathBuf)>, Failure> {
             .map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
         let value: Value = serde_json::from_str(&text)
             .map_err(|e| Failure::usage(format!("`{}` is not JSON: {e}", path.display())))?;
-        let problem = Problem::from_json(&value)
+        let problem = Problem::from_json(&value, path)?
             .ok_or_else(|| Failure::usage(format!("`{}` has no `public_tests`", path.display())))?;
         return Ok(vec![(Arc::new(problem), path.to_owned())]);
     }
@@ -235,14 +235,9 @@ fn problems(path: &Path) -> Result<Vec<(Arc<Problem>, PathBuf)>, Failure> {
 }
 
 fn limits_of(problem: &Problem) -> Limits {
-    let mut limits = problem.limits.time_s.map_or_else(Limits::default, Limits::seconds);
-    if let Some(mib) = problem.limits.memory_mib {
-        limits.memory = mib << 20;
-    }
-    if let Some(mib) = problem.limits.output_mib {
-        limits.output = mib << 20;
-    }
-    limits
+    let named = problem.limits;
+    let sandbox = named.time_s.map_or_else(Limits::default, Limits::seconds);
+    Limits { memory: named.memory.unwrap_or(sandbox.memory), output: named.output.unwrap_or(sandbox.output), ..sandbox }
 }
 
 fn by_hand(paths: &[PathBuf]) -> Result<Vec<Submission>, Failure> {
