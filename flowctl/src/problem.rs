@@ -265,7 +265,7 @@ fn tests(folder: &Path) -> Result<Vec<Test>, Failure> {
                 let answer = path.with_extension("ans");
                 if answer.is_file() {
                     let name = path.strip_prefix(folder).unwrap_or(&path).with_extension("").display().to_string();
-                    found.push(Test { name, input: read(&path)?, output: read(&answer)? });
+                    found.push(Test { name, input: read_exactly(&path)?, output: read_exactly(&answer)? });
                 }
             }
         }
@@ -286,10 +286,18 @@ fn file_name(path: &Path) -> String {
     path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
+fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))
+}
+
+/// Words for people: a letter that is lost is no harm.
 fn read(path: &Path) -> Result<String, Failure> {
-    let bytes =
-        std::fs::read(path).map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(String::from_utf8_lossy(&bytes(path)?).into_owned())
+}
+
+/// What programs read and are held to: it must not change on the way.
+fn read_exactly(path: &Path) -> Result<String, Failure> {
+    String::from_utf8(bytes(path)?).map_err(|_| Failure::usage(format!("`{}` is not UTF-8 text", path.display())))
 }
 
 #[cfg(test)]
@@ -364,6 +372,13 @@ mod tests {
             let refused = package(&format!("limits: {{ time_limit: {none} }}"), b"").unwrap_err();
             assert!(refused.contains("has a time limit of"), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_test_that_is_not_utf_8_is_an_error_that_names_the_file() {
+        let refused = package("name: x", b"caf\xe9\n").unwrap_err();
+        assert!(refused.ends_with("1.in` is not UTF-8 text"), "{refused}");
+        assert_eq!(package("name: x", "café\n".as_bytes()).unwrap().public_tests[0].input, "café\n");
     }
 
     #[test]
