@@ -28,6 +28,10 @@ pub(super) fn of(folder: &Path, manifest: &Manifest, path: &Path) -> Result<Vali
     if let Some(kind) = words.iter().find(|w| matches!(**w, "interactive" | "multi-pass" | "submit-answer")) {
         return Ok(Err(format!("it is {kind}, which is not supported")));
     }
+    // Points of groups of tests can be left out; where the validator gives them, that it accepts says next to nothing.
+    if words.contains(&"score") {
+        return Ok(Err("its output validator gives scores, which is not supported".to_owned()));
+    }
     let args = match args(folder, manifest)? {
         Ok(args) => args,
         Err(why) => return Ok(Err(why)),
@@ -234,12 +238,19 @@ mod tests {
     }
 
     #[test]
+    fn a_scoring_problem_is_judged_without_its_points() {
+        assert_eq!(package(&[("problem.yaml", "type: scoring")]), Ok(default()));
+        assert_eq!(package(&[("problem.yaml", "type: [scoring]\nvalidation: default")]), Ok(default()));
+    }
+
+    #[test]
     fn what_is_not_supported_says_so() {
         let why = |files: &[(&str, &str)]| package(files).unwrap_err();
         assert!(
             why(&[("problem.yaml", "validation: custom interactive")]).contains("interactive, which is not supported")
         );
         assert!(why(&[("problem.yaml", "type: [pass-fail, multi-pass]")]).contains("multi-pass"));
+        assert!(why(&[("problem.yaml", "validation: custom score")]).contains("gives scores, which is not supported"));
         assert!(why(&[("problem.yaml", "validation: custom")]).contains("is missing"));
         let custom = ("problem.yaml", "validation: custom");
         assert!(why(&[custom, ("output_validators/V.java", "")]).contains("no language"));
