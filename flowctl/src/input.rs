@@ -74,7 +74,7 @@ fn from_path(path: &Path) -> Result<Given, Failure> {
         Some("yaml" | "yml") => serde_yaml::from_str(&text).map_err(|e| broken("YAML", e.to_string()))?,
         _ => return Ok(Given::Text(text)),
     };
-    Ok(Given::Value(match Problem::from_json(&value) {
+    Ok(Given::Value(match Problem::from_json(&value, path)? {
         Some(problem) => {
             with_public_tests(value, &problem).map_err(|why| broken("a problem that can be judged", why))?
         }

@@ -34,15 +34,15 @@ pub(crate) struct Test {
     pub(crate) output: String,
 }
 
-/// The memory of a package that names none: the package format's own default.
-const MEMORY_MIB: u64 = 2048;
+/// The memory of a package that names none, in bytes: the package format's own default.
+const MEMORY: u64 = 2 << 30;
 
-/// What a program may use on one test; what is absent is the sandbox's own.
+/// What a program may use on one test, in seconds and bytes; what is absent is the sandbox's own.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Limits {
     pub(crate) time_s: Option<f64>,
-    pub(crate) memory_mib: Option<u64>,
-    pub(crate) output_mib: Option<u64>,
+    pub(crate) memory: Option<u64>,
+    pub(crate) output: Option<u64>,
 }
 
 /// A program that came with a package, and the verdict that its folder names.
@@ -64,6 +64,7 @@ struct Manifest {
     r#type: Option<Value>,
 }
 
+/// Seconds and MiB.
 #[derive(Debug, Default, Deserialize)]
 struct ManifestLimits {
     memory: Option<u64>,
@@ -91,10 +92,6 @@ impl Problem {
         let validation = validation::of(folder, &manifest, &manifest_path)?;
         let limits = manifest.limits.unwrap_or_default();
         let time_s = limits.time_limit.or_else(|| timelimit_file(folder)).or_else(|| meta_time(folder));
-        if let Some(time) = time_s.filter(|time| !(time.is_finite() && *time > 0.0)) {
-            return Err(Failure::usage(format!("`{}` has a time limit of {time} s", folder.display()))
-                .hint("expected a positive number of seconds"));
-        }
         let mut submissions = Vec::new();
         for group in entries(&folder.join("submissions")).unwrap_or_default() {
             let name = file_name(&group);
@@ -107,28 +104,35 @@ impl Problem {
             description: statement(folder).ok(),
             public_tests: tests(&folder.join("data").join("sample"))?,
             secret_tests: tests(&folder.join("data").join("secret"))?,
-            limits: Limits { time_s, memory_mib: limits.memory.or(Some(MEMORY_MIB)), output_mib: limits.output },
+            limits: Limits {
+                time_s: time_limit_of(time_s, folder)?,
+                memory: limits.memory.map(in_bytes).or(Some(MEMORY)),
+                output: limits.output.map(in_bytes),
+            },
             validation,
             submissions,
         })
     }
 
     /// Reads a problem in the JSON of `CodeContests` and `AlphaCodium`, which may say how to `compare` as a flow does;
-    /// `None` when it has no tests.
-    pub(crate) fn from_json(value: &Value) -> Option<Self> {
-        value.get("public_tests")?;
+    /// `None` when it has no tests. The file is for messages.
+    pub(crate) fn from_json(value: &Value, file: &Path) -> Result<Option<Self>, Failure> {
+        if value.get("public_tests").is_none() {
+            return Ok(None);
+        }
         let list = |key: &str| value.get(key).map(|tests| test_rows(tests, key)).unwrap_or_default();
         let mut secret_tests = list("private_tests");
         secret_tests.extend(list("generated_tests"));
         let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let time_s = value.get("time_limit").and_then(|t| t.as_f64().or_else(|| t.get("seconds")?.as_f64()));
-        let memory_mib = value.get("memory_limit_bytes").and_then(Value::as_u64).map(|bytes| bytes >> 20);
-        Some(Self {
+        // A limit of 0 is one that nobody knew.
+        let time_s = value.get("time_limit").and_then(seconds).filter(|time| *time != 0.0);
+        let memory = value.get("memory_limit_bytes").and_then(Value::as_u64).filter(|bytes| *bytes > 0);
+        Ok(Some(Self {
             name: text("name"),
             description: Some(text("description")),
             public_tests: list("public_tests"),
             secret_tests,
-            limits: Limits { time_s, memory_mib, output_mib: None },
+            limits: Limits { time_s: time_limit_of(time_s, file)?, memory, output: None },
             validation: match value.get("compare") {
                 None | Some(Value::Null) => Ok(validation::default()),
                 Some(how) => {
@@ -136,7 +140,7 @@ impl Problem {
                 }
             },
             submissions: Vec::new(),
-        })
+        }))
     }
 
     /// Reads of a package what a flow may see.
@@ -184,6 +188,26 @@ fn text_of(value: &Value) -> String {
         Value::Null => String::new(),
         other => other.to_string(),
     }
+}
+
+/// A number of seconds, or `{seconds, nanos}`, of which either may be left out.
+fn seconds(written: &Value) -> Option<f64> {
+    let part = |name: &str| written.get(name).and_then(Value::as_f64).unwrap_or_default();
+    if written.is_object() { Some(part("seconds") + part("nanos") / 1e9) } else { written.as_f64() }
+}
+
+/// A limit under which a program has time at all; where there is none, there is none.
+fn time_limit_of(limit: Option<f64>, place: &Path) -> Result<Option<f64>, Failure> {
+    match limit.filter(|time| !(time.is_finite() && *time > 0.0)) {
+        None => Ok(limit),
+        Some(time) => Err(Failure::usage(format!("`{}` has a time limit of {time} s", place.display()))
+            .hint("expected a positive number of seconds")),
+    }
+}
+
+/// MiB in bytes; more than there are is all there are.
+fn in_bytes(mib: u64) -> u64 {
+    mib.saturating_mul(1 << 20)
 }
 
 fn manifest_name(name: Option<Value>) -> Option<String> {
@@ -241,7 +265,7 @@ fn tests(folder: &Path) -> Result<Vec<Test>, Failure> {
                 let answer = path.with_extension("ans");
                 if answer.is_file() {
                     let name = path.strip_prefix(folder).unwrap_or(&path).with_extension("").display().to_string();
-                    found.push(Test { name, input: read(&path)?, output: read(&answer)? });
+                    found.push(Test { name, input: read_exactly(&path)?, output: read_exactly(&answer)? });
                 }
             }
         }
@@ -262,29 +286,105 @@ fn file_name(path: &Path) -> String {
     path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
+fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))
+}
+
+/// Words for people: a letter that is lost is no harm.
 fn read(path: &Path) -> Result<String, Failure> {
-    let bytes =
-        std::fs::read(path).map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(String::from_utf8_lossy(&bytes(path)?).into_owned())
+}
+
+/// What programs read and are held to: it must not change on the way.
+fn read_exactly(path: &Path) -> Result<String, Failure> {
+    String::from_utf8(bytes(path)?).map_err(|_| Failure::usage(format!("`{}` is not UTF-8 text", path.display())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn of_json(written: &Value) -> Problem {
+        Problem::from_json(written, Path::new("p.json")).unwrap().unwrap()
+    }
+
     #[test]
     fn parallel_arrays_and_rows_are_the_same_tests() {
         let columns = json!({ "public_tests": { "input": ["1", "2"], "output": ["3", "4"] } });
         let rows = json!({ "public_tests": [{ "input": "1", "output": "3" }, { "input": "2", "output": "4" }] });
-        let (columns, rows) = (Problem::from_json(&columns).unwrap(), Problem::from_json(&rows).unwrap());
+        let (columns, rows) = (of_json(&columns), of_json(&rows));
         assert_eq!(columns.public_tests, rows.public_tests);
         assert_eq!(columns.public_tests.len(), 2);
+    }
+
+    /// The limits of a problem in JSON with these fields.
+    fn limits(mut fields: Value) -> Result<Limits, String> {
+        fields["public_tests"] = json!([]);
+        let problem = Problem::from_json(&fields, Path::new("p.json")).map_err(|f| f.to_string())?;
+        Ok(problem.unwrap().limits)
+    }
+
+    #[test]
+    fn limits_in_json_are_seconds_with_a_fraction_and_bytes_and_0_is_unknown() {
+        let time = |written| limits(json!({ "time_limit": written })).unwrap().time_s;
+        assert_eq!(time(json!({ "seconds": 2, "nanos": 500_000_000 })), Some(2.5));
+        assert_eq!(time(json!({ "seconds": 0, "nanos": 500_000_000 })), Some(0.5));
+        assert_eq!(time(json!({ "nanos": 500_000_000 })), Some(0.5));
+        assert_eq!(time(json!({ "seconds": 3 })), Some(3.0));
+        assert_eq!(time(json!(1.5)), Some(1.5));
+        for unknown in [json!(null), json!(0), json!({ "seconds": 0, "nanos": 0 })] {
+            assert_eq!(time(unknown), None);
+        }
+        let memory = |bytes: u64| limits(json!({ "memory_limit_bytes": bytes })).unwrap().memory;
+        assert_eq!((memory(256_000_000), memory(1000), memory(0)), (Some(256_000_000), Some(1000), None));
+    }
+
+    #[test]
+    fn a_time_limit_below_zero_is_refused_in_json_too() {
+        for written in [json!(-1), json!({ "seconds": -1, "nanos": 0 })] {
+            assert_eq!(limits(json!({ "time_limit": written })).unwrap_err(), "`p.json` has a time limit of -1 s");
+        }
+    }
+
+    /// A package of this manifest and one test of these bytes.
+    fn package(manifest: &str, input: &[u8]) -> Result<Problem, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let sample = folder.path().join("data").join("sample");
+        std::fs::create_dir_all(&sample).unwrap();
+        for (path, bytes) in [
+            (folder.path().join("problem.yaml"), manifest.as_bytes()),
+            (sample.join("1.in"), input),
+            (sample.join("1.ans"), b""),
+        ] {
+            std::fs::write(path, bytes).unwrap();
+        }
+        Problem::open(folder.path()).map_err(|f| f.to_string())
+    }
+
+    #[test]
+    fn limits_of_a_package_are_mib_and_more_than_there_are_is_all_there_are() {
+        let limits = |manifest| package(manifest, b"").unwrap().limits;
+        let some = limits("limits: { memory: 512, output: 8, time_limit: 0.5 }");
+        assert_eq!(some, Limits { time_s: Some(0.5), memory: Some(512 << 20), output: Some(8 << 20) });
+        assert_eq!(limits("name: x"), Limits { time_s: None, memory: Some(2 << 30), output: None });
+        assert_eq!(limits("limits: { memory: 18446744073709551615 }").memory, Some(u64::MAX));
+        for none in ["0", "-1", ".nan", ".inf"] {
+            let refused = package(&format!("limits: {{ time_limit: {none} }}"), b"").unwrap_err();
+            assert!(refused.contains("has a time limit of"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_test_that_is_not_utf_8_is_an_error_that_names_the_file() {
+        let refused = package("name: x", b"caf\xe9\n").unwrap_err();
+        assert!(refused.ends_with("1.in` is not UTF-8 text"), "{refused}");
+        assert_eq!(package("name: x", "café\n".as_bytes()).unwrap().public_tests[0].input, "café\n");
     }
 
     #[test]
     fn what_a_flow_sees_has_no_secret_test() {
         let problem = json!({ "name": "n", "description": "d", "public_tests": [{ "input": "1", "output": "2" }], "private_tests": { "input": ["secret"], "output": ["s"] } });
-        let problem = Problem::from_json(&problem).unwrap();
+        let problem = of_json(&problem);
         assert_eq!(problem.secret_tests.len(), 1);
         assert_eq!(json!(problem.public_rows()), json!([{ "name": "public-1", "input": "1", "output": "2" }]));
     }

@@ -142,6 +142,17 @@ impl Judged {
         })
     }
 
+    /// Lets go of what its tests read and wrote: over a whole folder that is more than memory holds.
+    fn without_texts(mut self) -> Self {
+        for test in self.report.iter_mut().flat_map(|report| &mut report.tests) {
+            test.expected = None;
+            for text in [&mut test.input, &mut test.stdout, &mut test.stderr] {
+                *text = String::new();
+            }
+        }
+        self
+    }
+
     /// Whether it is not as it should be: not as its folder says, or not accepted where no folder says anything.
     pub(crate) fn surprises(&self) -> bool {
         !self.held().unwrap_or_else(|| self.verdict().is_none_or(|verdict| verdict == Verdict::Accepted))
@@ -183,21 +194,21 @@ fn judge_given(path: &Path, args: &JudgeArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::usage(format!("`{}` has no tests", job.package.display()))
             .hint("a package has them in `data/sample` and `data/secret`, as pairs of `.in` and `.ans`"));
     }
-    let (format, of) = (args.format, jobs.len());
-    let judged = judge_all(args, jobs, &mut |one| {
-        if format == JudgeFormat::Ndjson {
-            render::out(record::of(one));
+    let of = jobs.len();
+    let judged = match args.format {
+        JudgeFormat::Human => {
+            let (judged, failures) = judge_all(args, jobs, &render::surprise)?;
+            render::out_raw(&render::verdicts(&judged, &failures));
+            judged
         }
-    })?;
-    match format {
-        JudgeFormat::Human => render::out_raw(&render::verdicts(&judged)),
         JudgeFormat::Json => {
             let name = if problems.len() == 1 { Some(&problems[0].0.name) } else { None };
-            let all: Vec<Value> = judged.iter().map(record::of).collect();
-            render::out(json!({ "problem": name, "submissions": all }));
+            let (judged, records) = judge_all(args, jobs, &record::of)?;
+            render::out(json!({ "problem": name, "submissions": records }));
+            judged
         }
-        JudgeFormat::Ndjson => {}
-    }
+        JudgeFormat::Ndjson => judge_all(args, jobs, &|one| render::out(record::of(one)))?.0,
+    };
     whole(&judged, of)?;
     let failed = judged.iter().any(|one| matches!(one.report, Err(NoVerdict::Failed(_))));
     Ok(match (failed, judged.iter().any(Judged::surprises)) {
@@ -222,7 +233,7 @@ fn problems(path: &Path) -> Result<Vec<(Arc<Problem>, PathBuf)>, Failure> {
             .map_err(|e| Failure::usage(format!("can't read `{}`: {}", path.display(), reason(&e))))?;
         let value: Value = serde_json::from_str(&text)
             .map_err(|e| Failure::usage(format!("`{}` is not JSON: {e}", path.display())))?;
-        let problem = Problem::from_json(&value)
+        let problem = Problem::from_json(&value, path)?
             .ok_or_else(|| Failure::usage(format!("`{}` has no `public_tests`", path.display())))?;
         return Ok(vec![(Arc::new(problem), path.to_owned())]);
     }
@@ -235,14 +246,9 @@ fn problems(path: &Path) -> Result<Vec<(Arc<Problem>, PathBuf)>, Failure> {
 }
 
 fn limits_of(problem: &Problem) -> Limits {
-    let mut limits = problem.limits.time_s.map_or_else(Limits::default, Limits::seconds);
-    if let Some(mib) = problem.limits.memory_mib {
-        limits.memory = mib << 20;
-    }
-    if let Some(mib) = problem.limits.output_mib {
-        limits.output = mib << 20;
-    }
-    limits
+    let named = problem.limits;
+    let sandbox = named.time_s.map_or_else(Limits::default, Limits::seconds);
+    Limits { memory: named.memory.unwrap_or(sandbox.memory), output: named.output.unwrap_or(sandbox.output), ..sandbox }
 }
 
 fn by_hand(paths: &[PathBuf]) -> Result<Vec<Submission>, Failure> {
@@ -263,13 +269,13 @@ fn by_hand(paths: &[PathBuf]) -> Result<Vec<Submission>, Failure> {
     paths.iter().map(submission).collect()
 }
 
-/// Judges all, with as many at work as there are workers, and tells of each as it ends. They come back in the order given,
-/// without those that Ctrl-C left out.
-fn judge_all(
+/// Judges all, with as many at work as there are workers, and tells of each as it ends, while the texts of its tests are
+/// there. They come back in the order given, without their texts and without those that Ctrl-C left out; with what was told.
+fn judge_all<T: Send>(
     args: &JudgeArgs,
     jobs: Vec<Job>,
-    ended: &mut (dyn FnMut(&Judged) + Send),
-) -> Result<Vec<Judged>, Failure> {
+    tell: &(dyn Fn(&Judged) -> T + Sync),
+) -> Result<(Vec<Judged>, Vec<T>), Failure> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = args.jobs.map_or(cores, usize::from);
     let show = Arc::new(Judging::new(&jobs, args.format));
@@ -277,8 +283,8 @@ fn judge_all(
     let judge = Judge::with_workers(workers, args.offline, move |language, step| setting_up.setting_up(language, step));
     let cancel = Cancel::new();
     cancel_on_signal(cancel.clone())?;
-    let (next, ended) = (AtomicUsize::new(0), Mutex::new(ended));
-    let done: Mutex<Vec<(usize, Judged)>> = Mutex::default();
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, Judged, T)>> = Mutex::default();
     std::thread::scope(|scope| {
         for _ in 0..workers.min(jobs.len()) {
             scope.spawn(|| {
@@ -288,16 +294,18 @@ fn judge_all(
                     show.begun(job);
                     let Some(judged) = job.clone().judge(&judge, &cancel, &mut |_| show.tested()) else { return };
                     show.ended(&judged);
-                    ended.lock().unwrap_or_else(PoisonError::into_inner)(&judged);
-                    done.lock().unwrap_or_else(PoisonError::into_inner).push((index, judged));
+                    // One at a time: what is told may be lines that must not mix.
+                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                    let told = tell(&judged);
+                    done.push((index, judged.without_texts(), told));
                 }
             });
         }
     });
     show.end();
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(index, _)| *index);
-    Ok(done.into_iter().map(|(_, judged)| judged).collect())
+    done.sort_by_key(|(index, ..)| *index);
+    Ok(done.into_iter().map(|(_, judged, told)| (judged, told)).unzip())
 }
 
 /// Ctrl-C once ends the judging in order; twice, without asking.
@@ -315,4 +323,46 @@ fn cancel_on_signal(cancel: Cancel) -> Result<(), Failure> {
         });
     };
     std::thread::Builder::new().name("flow-signals".into()).spawn(wait).map(drop).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program that is wrong on a problem's one test.
+    fn wrong() -> Judged {
+        let problem = json!({ "name": "n", "public_tests": [{ "input": "read", "output": "right" }] });
+        let problem = Arc::new(Problem::from_json(&problem, Path::new("p.json")).unwrap().unwrap());
+        let submission = Submission { path: "accepted/a.py".into(), folder: "accepted".to_owned() };
+        let limits = limits_of(&problem);
+        let report = json!({
+            "passed": false, "compiled": true, "message": null, "score": [0, 1, 0], "distance": 0, "counts": {},
+            "tests": [{
+                "verdict": "wrong_answer", "input": "read", "expected": "right", "stdout": "written", "stderr": "told",
+                "message": null, "fuel": 1, "memory": 1, "time_ms": 1, "distance": null
+            }],
+            "fuel": 1, "report": "",
+            "made_by": {
+                "language": "python", "wasmtime": "", "toolchain": "", "flags": [], "wasm_sha256": null,
+                "program_sha256": null, "limits": limits
+            }
+        });
+        Judged {
+            job: Job::new(&problem, Path::new("p.json"), submission, limits, Stop::Never),
+            sha256: None,
+            report: Ok(serde_json::from_value(report).unwrap()),
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_a_program_at_the_end_needs_no_text_of_its_tests() {
+        let told = [render::surprise(&wrong())];
+        for text in ["read", "right", "written"] {
+            assert!(told[0].as_ref().unwrap().contains(text), "{told:?}");
+        }
+        let kept = wrong().without_texts();
+        let test = &kept.report.as_ref().ok().unwrap().tests[0];
+        assert_eq!((&*test.input, &test.expected, &*test.stdout, &*test.stderr), ("", &None, "", ""));
+        assert_eq!(render::verdicts(&[kept], &told), render::verdicts(&[wrong()], &told));
+    }
 }

@@ -28,6 +28,10 @@ pub(super) fn of(folder: &Path, manifest: &Manifest, path: &Path) -> Result<Vali
     if let Some(kind) = words.iter().find(|w| matches!(**w, "interactive" | "multi-pass" | "submit-answer")) {
         return Ok(Err(format!("it is {kind}, which is not supported")));
     }
+    // Points of groups of tests can be left out; where the validator gives them, that it accepts says next to nothing.
+    if words.contains(&"score") {
+        return Ok(Err("its output validator gives scores, which is not supported".to_owned()));
+    }
     let args = match args(folder, manifest)? {
         Ok(args) => args,
         Err(why) => return Ok(Err(why)),
@@ -39,27 +43,31 @@ pub(super) fn of(folder: &Path, manifest: &Manifest, path: &Path) -> Result<Vali
     }
     flags(&args).map(|tokens| Ok(Compare::Tokens(tokens))).map_err(|flag| {
         Failure::usage(format!("`{}` has the validator flag `{flag}`, which is none", path.display())).hint(
-            "the default validator knows `case_sensitive`, `space_change_sensitive`, and with a number \
+            "the default validator knows `case_sensitive`, `space_change_sensitive`, and with a number not below 0 \
              `float_tolerance`, `float_absolute_tolerance` and `float_relative_tolerance`",
         )
     })
 }
 
-/// The validator's arguments: of the manifest, or of all test data. The inner error is a package that is too much for us.
+/// The validator's arguments: those of the manifest and of all test data. The inner error is a package that is too much
+/// for us.
 fn args(folder: &Path, manifest: &Manifest) -> Result<Result<Vec<String>, String>, Failure> {
-    let mut args = words(manifest.validator_flags.clone().map_or(Value::Null, Value::String));
+    let everywhere = words(&manifest.validator_flags.clone().map_or(Value::Null, Value::String));
+    let mut args = everywhere.clone();
     let mut open = vec![folder.join("data")];
     while let Some(group) = open.pop() {
         open.extend(entries(&group).unwrap_or_default().into_iter().filter(|path| path.is_dir()));
-        for (file, key) in [("testdata.yaml", "output_validator_flags"), ("test_group.yaml", "output_validator_args")] {
+        // The older edition adds them to the manifest's; the newer one has none there.
+        for (file, key, before) in [
+            ("testdata.yaml", "output_validator_flags", everywhere.as_slice()),
+            ("test_group.yaml", "output_validator_args", &[]),
+        ] {
             let Ok(text) = std::fs::read_to_string(group.join(file)) else { continue };
             let path = group.join(file);
             let settings: Value = serde_yaml::from_str(&text)
                 .map_err(|e| Failure::usage(format!("`{}` is not YAML: {e}", path.display())))?;
-            let given = words(settings.get(key).cloned().unwrap_or_default());
-            if given.is_empty() {
-                continue;
-            }
+            let Some(given) = settings.get(key) else { continue };
+            let given = [before, &words(given)].concat();
             if group != folder.join("data") && given != args {
                 return Ok(Err(format!(
                     "`{}` gives validator flags to some tests, which is not supported",
@@ -73,7 +81,7 @@ fn args(folder: &Path, manifest: &Manifest) -> Result<Result<Vec<String>, String
 }
 
 /// One text of words, or a list of them.
-fn words(written: Value) -> Vec<String> {
+fn words(written: &Value) -> Vec<String> {
     match written {
         Value::String(text) => text.split_whitespace().map(str::to_owned).collect(),
         Value::Array(list) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
@@ -86,7 +94,10 @@ fn flags(written: &[String]) -> Result<Tokens, String> {
     let mut tokens = Tokens { ignore_case: true, ..Tokens::default() };
     let mut words = written.iter();
     while let Some(flag) = words.next() {
-        let mut number = || words.next().and_then(|n| n.parse::<f64>().ok()).ok_or_else(|| flag.clone()).map(Some);
+        let mut number = || {
+            let number = words.next().and_then(|n| n.parse::<f64>().ok());
+            number.filter(|n| n.is_finite() && *n >= 0.0).ok_or_else(|| flag.clone()).map(Some)
+        };
         match flag.as_str() {
             "case_sensitive" => tokens.ignore_case = false,
             "space_change_sensitive" => tokens.same_space = true,
@@ -152,7 +163,7 @@ mod tests {
     use std::fs;
 
     fn read(flags_of: &str) -> Result<Tokens, String> {
-        flags(&words(Value::from(flags_of)))
+        flags(&words(&Value::from(flags_of)))
     }
 
     /// A package of these files, and how it is validated.
@@ -175,7 +186,32 @@ mod tests {
         assert_eq!(read("float_absolute_tolerance 1e-4"), tokens(true, false, Some(1e-4), None));
         assert_eq!(read("case_sensitive space_change_sensitive"), tokens(false, true, None, None));
         assert_eq!(read("wobbly 1"), Err("wobbly".to_owned()));
-        assert_eq!(read("float_tolerance much"), Err("float_tolerance".to_owned()));
+        assert_eq!(read("float_tolerance 0"), tokens(true, false, Some(0.0), Some(0.0)));
+        for none in ["much", "-1e-6", "NaN", "inf", "1e999", ""] {
+            for flag in ["float_tolerance", "float_absolute_tolerance", "float_relative_tolerance"] {
+                assert_eq!(read(&format!("{flag} {none}")), Err(flag.to_owned()));
+            }
+        }
+    }
+
+    #[test]
+    fn flags_of_all_test_data_follow_the_manifests_in_the_older_edition_and_stand_alone_in_the_newer() {
+        let tokens = |files: &[(&str, &str)]| match package(files) {
+            Ok(Compare::Tokens(tokens)) => tokens,
+            other => panic!("{other:?}"),
+        };
+        let manifest = ("problem.yaml", "validator_flags: float_tolerance 1e-6");
+        let older = ("data/testdata.yaml", "output_validator_flags: case_sensitive");
+        let both = Tokens { absolute: Some(1e-6), relative: Some(1e-6), ..Tokens::default() };
+        assert_eq!(tokens(&[manifest, older]), both);
+        // A group that says again what all have is no other.
+        let same = ("data/secret/testdata.yaml", "output_validator_flags: case_sensitive");
+        assert_eq!(tokens(&[manifest, older, same]), both);
+        let newer = ("data/test_group.yaml", "output_validator_args: [case_sensitive]");
+        assert_eq!(tokens(&[manifest, newer]), Tokens::default());
+        // One that takes them back is.
+        let fewer = ("data/secret/testdata.yaml", "output_validator_flags: ''");
+        assert!(package(&[manifest, older, fewer]).unwrap_err().contains("to some tests"));
     }
 
     #[test]
@@ -202,12 +238,19 @@ mod tests {
     }
 
     #[test]
+    fn a_scoring_problem_is_judged_without_its_points() {
+        assert_eq!(package(&[("problem.yaml", "type: scoring")]), Ok(default()));
+        assert_eq!(package(&[("problem.yaml", "type: [scoring]\nvalidation: default")]), Ok(default()));
+    }
+
+    #[test]
     fn what_is_not_supported_says_so() {
         let why = |files: &[(&str, &str)]| package(files).unwrap_err();
         assert!(
             why(&[("problem.yaml", "validation: custom interactive")]).contains("interactive, which is not supported")
         );
         assert!(why(&[("problem.yaml", "type: [pass-fail, multi-pass]")]).contains("multi-pass"));
+        assert!(why(&[("problem.yaml", "validation: custom score")]).contains("gives scores, which is not supported"));
         assert!(why(&[("problem.yaml", "validation: custom")]).contains("is missing"));
         let custom = ("problem.yaml", "validation: custom");
         assert!(why(&[custom, ("output_validators/V.java", "")]).contains("no language"));

@@ -20,7 +20,7 @@ pub(crate) use progress::Progress;
 pub(crate) use run::{count, part, run, runs};
 pub(crate) use summary::{question, summary};
 pub(crate) use toolchain::{SettingUp, setting_up};
-pub(crate) use verdicts::{differences, verdicts};
+pub(crate) use verdicts::{differences, surprise, verdicts};
 
 use crate::failure::Failure;
 use std::fmt::Display;

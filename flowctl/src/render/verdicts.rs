@@ -26,18 +26,22 @@ pub(super) fn line(one: &Judged) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// All verdicts.
-pub(crate) fn verdicts(judged: &[Judged]) -> String {
+/// How a program that is not as expected failed; nothing of another.
+pub(crate) fn surprise(one: &Judged) -> Option<String> {
+    let report = one.report.as_ref().ok().filter(|_| one.surprises())?;
+    let mut text = String::new();
+    failure(&mut text, one, report);
+    Some(text)
+}
+
+/// All verdicts, and how the programs failed that were a surprise.
+pub(crate) fn verdicts(judged: &[Judged], surprises: &[Option<String>]) -> String {
     let mut text = String::new();
     let head = ["program", "language", "verdict", "tests", "slowest", ""].map(str::to_owned);
     let rows: Vec<[String; 6]> = judged.iter().map(row).collect();
     table(&mut text, std::iter::once(&head).chain(&rows));
-    let surprises: Vec<&Judged> = judged.iter().filter(|one| one.surprises()).collect();
-    for one in surprises.iter().take(TOLD) {
-        if let Ok(report) = &one.report {
-            failure(&mut text, one, report);
-        }
-    }
+    let surprises: Vec<&String> = surprises.iter().flatten().collect();
+    surprises.iter().take(TOLD).for_each(|told| text.push_str(told));
     if surprises.len() > TOLD {
         push(&mut text, format_args!("\n… and {} more that are not as expected\n", surprises.len() - TOLD));
     }

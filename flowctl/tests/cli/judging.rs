@@ -2,6 +2,7 @@
 
 use crate::{Ended, end, flowctl, root};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -53,6 +54,10 @@ fn a_packages_own_validator_decides_and_says_why() {
     assert_eq!(all[1]["tests"][0]["message"], "10 and 0 are not right");
     assert_eq!(all[1]["made_by"]["limits"]["fuel"], json!(20_000_000_000_u64), "the package's second");
     assert_eq!(all[1]["made_by"]["limits"]["memory"], json!(512 << 20));
+    let sha256 = |text: &str| json!(format!("{:x}", Sha256::digest(text)));
+    for (key, text) in [("input", "10\n"), ("expected", "3 7\n"), ("stdout", "10 0\n")] {
+        assert_eq!(all[1]["tests"][0][format!("{key}_sha256")], sha256(text), "{key}");
+    }
 }
 
 /// What a flow makes of a program, judged as the problem that it is given says.
