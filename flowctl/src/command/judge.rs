@@ -137,7 +137,7 @@ impl Judged {
             "compile_error" => verdict == Verdict::CompileError,
             "output_limit_exceeded" => verdict == Verdict::OutputLimit,
             "memory_limit_exceeded" => verdict == Verdict::MemoryLimit,
-            "rejected" => verdict != Verdict::Accepted,
+            "rejected" | "partially_accepted" => verdict != Verdict::Accepted,
             _ => return None,
         })
     }
