@@ -40,9 +40,12 @@ struct Work {
     next: usize,
     /// Tests from here on are not wanted: the end, or the one after the first failure.
     end: usize,
-    tests: Vec<Option<TestReport>>,
+    /// What came of each. An error waits for its turn, as a failure before it may mean that the test is skipped.
+    tests: Vec<Option<Result<TestReport, Error>>>,
     done: usize,
+    /// Who may take more tests.
     members: usize,
+    /// Why there will be no report.
     failed: Option<Error>,
 }
 
@@ -68,7 +71,7 @@ impl<'a> Crew<'a> {
             made: None,
             next: 0,
             end: task.tests.len(),
-            tests: vec![None; task.tests.len()],
+            tests: task.tests.iter().map(|_| None).collect(),
             done: 0,
             members: 0,
             failed: None,
@@ -111,17 +114,24 @@ impl<'a> Crew<'a> {
             let rest = self.task.tests.get(told.len());
             let next = match (rest, refused) {
                 (None, _) if work.made.is_some() => return told,
-                (Some(test), true) => Some(judge::not_run(test, Verdict::CompileError)),
-                (Some(test), false) if told.len() >= work.end => Some(judge::not_run(test, Verdict::Skipped)),
+                (Some(test), true) => Some(Ok(judge::not_run(test, Verdict::CompileError))),
+                (Some(test), false) if told.len() >= work.end => Some(Ok(judge::not_run(test, Verdict::Skipped))),
                 (Some(_), false) => work.tests[told.len()].take(),
                 (None, _) => None,
             };
-            if let Some(test) = next {
-                drop(work);
-                on(&test);
-                told.push(test);
-                work = self.lock();
-                continue;
+            match next {
+                Some(Ok(test)) => {
+                    drop(work);
+                    on(&test);
+                    told.push(test);
+                    work = self.lock();
+                    continue;
+                }
+                Some(Err(error)) => {
+                    work.failed = Some(error);
+                    return told;
+                }
+                None => {}
             }
             if self.pays(&work)
                 && let Some(seat) = self.pool.spare()
@@ -168,26 +178,40 @@ impl<'a> Crew<'a> {
     /// What one member does: tests, until there are none left to take.
     fn work(&self, seat: &Seat<'_>) -> Result<(), Error> {
         let Some(mut worker) = self.begin(seat.idle())? else { return Ok(()) };
-        let mut crashed_at = None;
         while let Some(mut tests) = self.take() {
-            while tests.start < tests.end {
-                match self.tests(&mut worker, &mut tests) {
-                    Ok(()) => {}
-                    Err(Lost::Interest) => return Ok(()),
-                    Err(Lost::Verdict(error)) => return Err(error),
-                    Err(Lost::Worker(why)) if crashed_at == Some(tests.start) => {
-                        return Err(Error::Worker(format!("twice over test {}, {why}", tests.start + 1)));
-                    }
-                    Err(Lost::Worker(_)) => {
-                        crashed_at = Some(tests.start);
-                        let Some(fresh) = self.begin(None)? else { return Ok(()) };
-                        worker = fresh;
-                    }
+            match self.finish(worker, &mut tests) {
+                Ok(Some(same)) => worker = same,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    self.done(tests.start, Err(error));
+                    return Ok(());
                 }
             }
         }
         self.pool.rest(worker);
         Ok(())
+    }
+
+    /// Has tests done, by another worker where one is lost, and gives back the last; none when nobody waits any more. An
+    /// error is that of the first test that is left.
+    fn finish(&self, mut worker: Worker, tests: &mut Range<usize>) -> Result<Option<Worker>, Error> {
+        let mut crashed_at = None;
+        while tests.start < tests.end {
+            match self.tests(&mut worker, tests) {
+                Ok(()) => {}
+                Err(Lost::Interest) => return Ok(None),
+                Err(Lost::Verdict(error)) => return Err(error),
+                Err(Lost::Worker(why)) if crashed_at == Some(tests.start) => {
+                    return Err(Error::Worker(format!("twice over test {}, {why}", tests.start + 1)));
+                }
+                Err(Lost::Worker(_)) => {
+                    crashed_at = Some(tests.start);
+                    let Some(fresh) = self.begin(None)? else { return Ok(None) };
+                    worker = fresh;
+                }
+            }
+        }
+        Ok(Some(worker))
     }
 
     /// A worker that has the program; none when there is nothing to run.
@@ -245,7 +269,7 @@ impl<'a> Crew<'a> {
         while tests.start < tests.end {
             match worker.reply(&|| self.wanted(tests.start))? {
                 Some(Reply::Test(test)) => {
-                    self.done(tests.start, *test);
+                    self.done(tests.start, Ok(*test));
                     tests.start += 1;
                 }
                 Some(Reply::Fault(fault)) => return Err(Lost::Verdict(fault.into())),
@@ -266,19 +290,23 @@ impl<'a> Crew<'a> {
         !self.given_up() && test < self.lock().end
     }
 
-    fn done(&self, index: usize, report: TestReport) {
+    fn done(&self, index: usize, came: Result<TestReport, Error>) {
         let test = &self.task.tests[index];
-        let report = TestReport {
+        let came = came.map(|report| TestReport {
             name: test.name.clone(),
             input: test.input.clone(),
             expected: test.expected.clone(),
             ..report
+        });
+        let last = match &came {
+            Ok(report) => report.verdict.failed() && self.task.stop == Stop::FirstFailure,
+            Err(_) => true,
         };
         let mut work = self.lock();
-        if report.verdict.failed() && self.task.stop == Stop::FirstFailure {
+        if last {
             work.end = work.end.min(index + 1);
         }
-        work.tests[index] = Some(report);
+        work.tests[index] = Some(came);
         work.done += 1;
         drop(work);
         self.changed.notify_all();
