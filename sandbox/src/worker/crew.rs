@@ -43,7 +43,7 @@ struct Work {
     /// What came of each. An error waits for its turn, as a failure before it may mean that the test is skipped.
     tests: Vec<Option<Result<TestReport, Error>>>,
     done: usize,
-    /// Who may take more tests.
+    /// How many may take more tests; who ends otherwise than by taking none leaves none that are wanted.
     members: usize,
     /// Why there will be no report.
     failed: Option<Error>,
@@ -160,18 +160,15 @@ impl<'a> Crew<'a> {
     where
         'a: 'scope,
     {
-        self.lock().members += 1;
         let work = move || {
+            self.lock().members += 1;
             if let Err(error) = self.work(&seat) {
                 self.lock().failed.get_or_insert(error);
             }
-            self.lock().members -= 1;
             self.changed.notify_all();
         };
         if let Err(error) = thread::Builder::new().name("flow-crew".into()).spawn_scoped(scope, work) {
-            let mut state = self.lock();
-            state.members -= 1;
-            state.failed.get_or_insert(Error::Host(format!("no thread can be started: {error}")));
+            self.lock().failed.get_or_insert(Error::Host(format!("no thread can be started: {error}")));
         }
     }
 
@@ -248,9 +245,10 @@ impl<'a> Crew<'a> {
     /// Takes the next tests: few when few are left, one by one when a failure ends it.
     fn take(&self) -> Option<Range<usize>> {
         let mut work = self.lock();
-        // Who helps leaves when somebody waits for the seat.
+        // Who helps leaves when somebody waits for the seat, and counts as gone at once: the last one stays.
         let leaves = work.members > 1 && self.pool.is_wanted();
         if work.next >= work.end || leaves {
+            work.members -= 1;
             return None;
         }
         let count = match self.task.stop {
@@ -315,5 +313,34 @@ impl<'a> Crew<'a> {
     fn lock(&self) -> MutexGuard<'_, Work> {
         // Each change leaves the work right, so it is right whatever happened to who held it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::report::Test;
+    use crate::source::{Language, Source};
+
+    #[test]
+    fn of_two_members_one_stays_when_somebody_waits_for_a_seat() {
+        let (pool, cancel) = (Pool::new(1, || Command::new("false")), Cancel::new());
+        let task = Task::new(Source::new(Language::Wasm, ""), vec![Test::input(""); 2]);
+        let crew = Crew::new(&pool, &task, &cancel);
+        crew.lock().members = 2;
+        let seat = pool.spare();
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| pool.ask(&task.source, "", &cancel));
+            while !pool.is_wanted() {
+                thread::yield_now();
+            }
+            let taken = (crew.take(), crew.take());
+            drop(seat);
+            // It got the seat, and no more: the command is no worker.
+            assert!(matches!(waits.join().expect("no panic"), Err(Error::Worker(_))));
+            assert_eq!(taken, (None, Some(0..1)));
+        });
     }
 }
