@@ -21,13 +21,15 @@ impl Guard {
     /// Whether patience is at its end. Asked on the thread that the guard was made on: where the system tells a
     /// thread's processor time, that is what counts, so that other work on the host takes no verdict away.
     pub(crate) fn passed(&self) -> bool {
-        let waited = self.begun.elapsed();
-        match (self.worked_before, worked()) {
-            (Some(before), Some(now)) => {
-                now.saturating_sub(before) >= self.most || waited >= self.most.saturating_mul(CROWD)
-            }
-            (None, _) | (_, None) => waited >= self.most,
-        }
+        let worked = self.worked_before.zip(worked()).map(|(before, now)| now.saturating_sub(before));
+        passed(self.most, self.begun.elapsed(), worked)
+    }
+}
+
+fn passed(most: Duration, waited: Duration, worked: Option<Duration>) -> bool {
+    match worked {
+        Some(worked) => worked >= most || waited >= most.saturating_mul(CROWD),
+        None => waited >= most,
     }
 }
 
@@ -53,22 +55,20 @@ mod tests {
         assert!(!Guard::new(Duration::MAX).passed());
     }
 
+    #[test]
+    fn work_counts_and_waiting_only_where_it_is_long_or_work_is_not_known() {
+        let seconds = Duration::from_secs;
+        let passed = |waited, worked: Option<u64>| passed(seconds(2), seconds(waited), worked.map(seconds));
+        assert!(!passed(39, Some(1)) && passed(2, Some(2)) && passed(40, Some(0)));
+        assert!(!passed(1, None) && passed(2, None));
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_thread_that_waits_is_not_held_to_have_worked() {
-        let guard = Guard::new(Duration::from_millis(20));
-        std::thread::spawn(|| {
-            let begun = Instant::now();
-            while begun.elapsed() < Duration::from_millis(40) {}
-        })
-        .join()
-        .expect("no panic");
-        assert!(!guard.passed());
-        while guard.begun.elapsed() < Duration::from_secs(60) && !guard.passed() {}
-        assert!(
-            worked() >= guard.worked_before.map(|before| before + guard.most)
-                || guard.begun.elapsed() >= guard.most * CROWD
-        );
-        assert!(guard.passed());
+        let worked = || worked().expect("the system tells it");
+        let (before, much) = (worked(), Duration::from_millis(200));
+        std::thread::spawn(move || while worked() < much {}).join().expect("no panic");
+        assert!(worked() - before < much);
     }
 }

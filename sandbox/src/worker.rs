@@ -9,6 +9,7 @@ mod pool;
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -93,36 +94,46 @@ impl From<Fault> for Error {
 
 /// Serves requests until there are no more: what a worker process does. When they end in the middle of one, whoever asked
 /// is gone: the work ends too, and with it a compiler that runs for it; what does not end soon is the error `TimedOut`,
-/// and is to end with the process. Everything else that a caller must know is in the replies.
-pub fn serve(sandbox: Arc<Sandbox>, requests: impl io::Read, replies: impl Write + Send + 'static) -> io::Result<()> {
+/// and is to end with the process. Everything else that a caller must know is in the replies, and a process that says no
+/// more is to end: so this returns when the work does, a panic included, though requests may come.
+pub fn serve(
+    sandbox: Arc<Sandbox>,
+    requests: impl io::Read + Send + 'static,
+    replies: impl Write + Send + 'static,
+) -> io::Result<()> {
     while_asked(requests, GRACE, move |requests, cancel| answer(&sandbox, requests, replies, cancel))
 }
 
-/// Works on a thread of its own at the lines of `requests`; cancelled when they end, and then waited for so long.
+/// Works at the lines of `requests` until the work ends; cancelled when they end, and then waited for so long. Both have a
+/// thread of their own, as neither the work nor the wait for a line can be ended.
 fn while_asked(
-    requests: impl io::Read,
+    requests: impl io::Read + Send + 'static,
     grace: Duration,
     work: impl FnOnce(Receiver<io::Result<String>>, &Cancel) -> io::Result<()> + Send + 'static,
 ) -> io::Result<()> {
     let cancel = Cancel::new();
     let (ask, asked) = channel();
-    let (worked, end) = channel();
-    let cancelled = cancel.clone();
+    let (ended, end) = channel();
+    let (worked, cancelled) = (ended.clone(), cancel.clone());
+    // The first to say that it is over is heard; the other finds nobody who listens.
     thread::Builder::new().name("flow-judge".into()).spawn(move || {
-        // Whoever waited has given up, if nobody listens.
-        drop(worked.send(work(asked, &cancelled)));
+        let work = panic::catch_unwind(AssertUnwindSafe(|| work(asked, &cancelled)));
+        drop(worked.send(work.unwrap_or_else(|_| Err(io::Error::other("the judging panicked")))));
     })?;
-    for request in BufReader::new(requests).lines() {
-        if ask.send(request).is_err() {
-            break;
+    thread::Builder::new().name("flow-requests".into()).spawn(move || {
+        for request in BufReader::new(requests).lines() {
+            if ask.send(request).is_err() {
+                break;
+            }
         }
-    }
-    drop(ask);
-    cancel.cancel();
-    // Nothing ends wasmtime in the middle of a module but the end of the process, and nobody waits for the module.
-    end.recv_timeout(grace).unwrap_or_else(|_| {
-        Err(io::Error::new(io::ErrorKind::TimedOut, "the requests ended in the middle of one that does not end"))
-    })
+        drop(ask);
+        cancel.cancel();
+        // Nothing ends wasmtime in the middle of a module but the end of the process, and nobody waits for the module.
+        thread::sleep(grace);
+        let late = "the requests ended in the middle of one that does not end";
+        drop(ended.send(Err(io::Error::new(io::ErrorKind::TimedOut, late))));
+    })?;
+    end.recv().map_err(io::Error::other)?
 }
 
 fn answer(
@@ -256,5 +267,12 @@ mod tests {
         let work = move |_, _: &Cancel| end.recv().map_err(io::Error::other);
         let ended = while_asked(io::empty(), Duration::ZERO, work);
         assert_eq!(ended.map_err(|error| error.kind()), Err(io::ErrorKind::TimedOut));
+    }
+
+    #[test]
+    fn work_that_panics_ends_it_though_requests_may_come() {
+        let (requests, _open) = io::pipe().expect("a pipe");
+        let ended = while_asked(requests, Duration::MAX, |_, _| panic!("as the test wants"));
+        assert_eq!(ended.map_err(|error| error.kind()), Err(io::ErrorKind::Other));
     }
 }

@@ -40,9 +40,12 @@ struct Work {
     next: usize,
     /// Tests from here on are not wanted: the end, or the one after the first failure.
     end: usize,
-    tests: Vec<Option<TestReport>>,
+    /// What came of each. An error waits for its turn, as a failure before it may mean that the test is skipped.
+    tests: Vec<Option<Result<TestReport, Error>>>,
     done: usize,
+    /// How many may take more tests; who ends otherwise than by taking none leaves none that are wanted.
     members: usize,
+    /// Why there will be no report.
     failed: Option<Error>,
 }
 
@@ -68,7 +71,7 @@ impl<'a> Crew<'a> {
             made: None,
             next: 0,
             end: task.tests.len(),
-            tests: vec![None; task.tests.len()],
+            tests: task.tests.iter().map(|_| None).collect(),
             done: 0,
             members: 0,
             failed: None,
@@ -111,17 +114,24 @@ impl<'a> Crew<'a> {
             let rest = self.task.tests.get(told.len());
             let next = match (rest, refused) {
                 (None, _) if work.made.is_some() => return told,
-                (Some(test), true) => Some(judge::not_run(test, Verdict::CompileError)),
-                (Some(test), false) if told.len() >= work.end => Some(judge::not_run(test, Verdict::Skipped)),
+                (Some(test), true) => Some(Ok(judge::not_run(test, Verdict::CompileError))),
+                (Some(test), false) if told.len() >= work.end => Some(Ok(judge::not_run(test, Verdict::Skipped))),
                 (Some(_), false) => work.tests[told.len()].take(),
                 (None, _) => None,
             };
-            if let Some(test) = next {
-                drop(work);
-                on(&test);
-                told.push(test);
-                work = self.lock();
-                continue;
+            match next {
+                Some(Ok(test)) => {
+                    drop(work);
+                    on(&test);
+                    told.push(test);
+                    work = self.lock();
+                    continue;
+                }
+                Some(Err(error)) => {
+                    work.failed = Some(error);
+                    return told;
+                }
+                None => {}
             }
             if self.pays(&work)
                 && let Some(seat) = self.pool.spare()
@@ -150,44 +160,55 @@ impl<'a> Crew<'a> {
     where
         'a: 'scope,
     {
-        self.lock().members += 1;
         let work = move || {
+            self.lock().members += 1;
             if let Err(error) = self.work(&seat) {
                 self.lock().failed.get_or_insert(error);
             }
-            self.lock().members -= 1;
             self.changed.notify_all();
         };
         if let Err(error) = thread::Builder::new().name("flow-crew".into()).spawn_scoped(scope, work) {
-            let mut state = self.lock();
-            state.members -= 1;
-            state.failed.get_or_insert(Error::Host(format!("no thread can be started: {error}")));
+            self.lock().failed.get_or_insert(Error::Host(format!("no thread can be started: {error}")));
         }
     }
 
     /// What one member does: tests, until there are none left to take.
     fn work(&self, seat: &Seat<'_>) -> Result<(), Error> {
         let Some(mut worker) = self.begin(seat.idle())? else { return Ok(()) };
-        let mut crashed_at = None;
         while let Some(mut tests) = self.take() {
-            while tests.start < tests.end {
-                match self.tests(&mut worker, &mut tests) {
-                    Ok(()) => {}
-                    Err(Lost::Interest) => return Ok(()),
-                    Err(Lost::Verdict(error)) => return Err(error),
-                    Err(Lost::Worker(why)) if crashed_at == Some(tests.start) => {
-                        return Err(Error::Worker(format!("twice over test {}, {why}", tests.start + 1)));
-                    }
-                    Err(Lost::Worker(_)) => {
-                        crashed_at = Some(tests.start);
-                        let Some(fresh) = self.begin(None)? else { return Ok(()) };
-                        worker = fresh;
-                    }
+            match self.finish(worker, &mut tests) {
+                Ok(Some(same)) => worker = same,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    self.done(tests.start, Err(error));
+                    return Ok(());
                 }
             }
         }
         self.pool.rest(worker);
         Ok(())
+    }
+
+    /// Has tests done, by another worker where one is lost, and gives back the last; none when nobody waits any more. An
+    /// error is that of the first test that is left.
+    fn finish(&self, mut worker: Worker, tests: &mut Range<usize>) -> Result<Option<Worker>, Error> {
+        let mut crashed_at = None;
+        while tests.start < tests.end {
+            match self.tests(&mut worker, tests) {
+                Ok(()) => {}
+                Err(Lost::Interest) => return Ok(None),
+                Err(Lost::Verdict(error)) => return Err(error),
+                Err(Lost::Worker(why)) if crashed_at == Some(tests.start) => {
+                    return Err(Error::Worker(format!("twice over test {}, {why}", tests.start + 1)));
+                }
+                Err(Lost::Worker(_)) => {
+                    crashed_at = Some(tests.start);
+                    let Some(fresh) = self.begin(None)? else { return Ok(None) };
+                    worker = fresh;
+                }
+            }
+        }
+        Ok(Some(worker))
     }
 
     /// A worker that has the program; none when there is nothing to run.
@@ -224,9 +245,10 @@ impl<'a> Crew<'a> {
     /// Takes the next tests: few when few are left, one by one when a failure ends it.
     fn take(&self) -> Option<Range<usize>> {
         let mut work = self.lock();
-        // Who helps leaves when somebody waits for the seat.
+        // Who helps leaves when somebody waits for the seat, and counts as gone at once: the last one stays.
         let leaves = work.members > 1 && self.pool.is_wanted();
         if work.next >= work.end || leaves {
+            work.members -= 1;
             return None;
         }
         let count = match self.task.stop {
@@ -245,7 +267,7 @@ impl<'a> Crew<'a> {
         while tests.start < tests.end {
             match worker.reply(&|| self.wanted(tests.start))? {
                 Some(Reply::Test(test)) => {
-                    self.done(tests.start, *test);
+                    self.done(tests.start, Ok(*test));
                     tests.start += 1;
                 }
                 Some(Reply::Fault(fault)) => return Err(Lost::Verdict(fault.into())),
@@ -266,19 +288,23 @@ impl<'a> Crew<'a> {
         !self.given_up() && test < self.lock().end
     }
 
-    fn done(&self, index: usize, report: TestReport) {
+    fn done(&self, index: usize, came: Result<TestReport, Error>) {
         let test = &self.task.tests[index];
-        let report = TestReport {
+        let came = came.map(|report| TestReport {
             name: test.name.clone(),
             input: test.input.clone(),
             expected: test.expected.clone(),
             ..report
+        });
+        let last = match &came {
+            Ok(report) => report.verdict.failed() && self.task.stop == Stop::FirstFailure,
+            Err(_) => true,
         };
         let mut work = self.lock();
-        if report.verdict.failed() && self.task.stop == Stop::FirstFailure {
+        if last {
             work.end = work.end.min(index + 1);
         }
-        work.tests[index] = Some(report);
+        work.tests[index] = Some(came);
         work.done += 1;
         drop(work);
         self.changed.notify_all();
@@ -287,5 +313,34 @@ impl<'a> Crew<'a> {
     fn lock(&self) -> MutexGuard<'_, Work> {
         // Each change leaves the work right, so it is right whatever happened to who held it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::report::Test;
+    use crate::source::{Language, Source};
+
+    #[test]
+    fn of_two_members_one_stays_when_somebody_waits_for_a_seat() {
+        let (pool, cancel) = (Pool::new(1, || Command::new("false")), Cancel::new());
+        let task = Task::new(Source::new(Language::Wasm, ""), vec![Test::input(""); 2]);
+        let crew = Crew::new(&pool, &task, &cancel);
+        crew.lock().members = 2;
+        let seat = pool.spare();
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| pool.ask(&task.source, "", &cancel));
+            while !pool.is_wanted() {
+                thread::yield_now();
+            }
+            let taken = (crew.take(), crew.take());
+            drop(seat);
+            // It got the seat, and no more: the command is no worker.
+            assert!(matches!(waits.join().expect("no panic"), Err(Error::Worker(_))));
+            assert_eq!(taken, (None, Some(0..1)));
+        });
     }
 }
