@@ -38,12 +38,12 @@ struct Work {
     made: Option<(Outcome, Instant)>,
     /// The first test that nobody took.
     next: usize,
-    /// Tests from here on are not wanted: the end, or the one after the first failure.
+    /// Tests from here on are not wanted: the end, or the one after the first failure or error.
     end: usize,
     /// What came of each. An error waits for its turn, as a failure before it may mean that the test is skipped.
     tests: Vec<Option<Result<TestReport, Error>>>,
     done: usize,
-    /// How many may take more tests; who ends otherwise than by taking none leaves none that are wanted.
+    /// How many take tests. Only taking counts down: who ends otherwise leaves none to take.
     members: usize,
     /// Why there will be no report.
     failed: Option<Error>,

@@ -47,8 +47,8 @@ impl Pool {
     }
 
     /// [`crate::Sandbox::judge`], in workers. The tests of a long task are spread over workers that have nothing else to
-    /// do; the report is the same. A worker that ends unexpectedly is replaced, and the test that it was at tried once
-    /// more.
+    /// do; what comes of it is the same. A worker that ends unexpectedly is replaced, and the test that it was at tried
+    /// once more.
     pub fn judge(&self, task: &Task, cancel: &Cancel, on: &mut dyn FnMut(&TestReport)) -> Result<Report, Error> {
         let first = self.enter(cancel)?;
         Crew::new(self, task, cancel).judge(first, on)
