@@ -15,9 +15,10 @@ pub(crate) const CPU_SECONDS: u64 = 30;
 /// Address space of a compiler, in KiB. clang asks for one or two GiB; templates that eat memory ask for all there is.
 const ADDRESS_KIB: u64 = 4 << 20;
 
-/// The longest file that a compiler may write, in blocks of 512 bytes: a table of a GiB in the source must not fill the
+/// The longest file that a compiler may write, in blocks of 512 bytes: the zeros of a program's arrays are written out
+/// before they are linked, so it is the 2 GiB that a program may be given and what else is in it. More must not fill the
 /// disk.
-const FILE_BLOCKS: u64 = 1 << 19;
+const FILE_BLOCKS: u64 = 9 << 19;
 
 /// When the host gives up. Only a host that is much too busy gets here: the limit that counts is processor time.
 const WALL: Duration = Duration::from_secs(600);
@@ -45,7 +46,12 @@ pub(crate) enum Ended {
 
 /// Runs a command to its end. `log` is a file for its standard error; `cpu_seconds` is what each process of it may use.
 pub(crate) fn run(command: &Command, log: &Path, cpu_seconds: u64, cancel: &Cancel) -> io::Result<Ended> {
-    let mut group = Group(limited(command, cpu_seconds).stdout(Stdio::null()).stderr(File::create(log)?).spawn()?);
+    run_within(command, log, [cpu_seconds, FILE_BLOCKS, ADDRESS_KIB], cancel)
+}
+
+/// Within limits as [`SCRIPT`] takes them.
+fn run_within(command: &Command, log: &Path, limits: [u64; 3], cancel: &Cancel) -> io::Result<Ended> {
+    let mut group = Group(limited(command, limits).stdout(Stdio::null()).stderr(File::create(log)?).spawn()?);
     let begun = Instant::now();
     loop {
         if let Some(status) = group.0.try_wait()? {
@@ -60,9 +66,9 @@ pub(crate) fn run(command: &Command, log: &Path, cpu_seconds: u64, cancel: &Canc
 
 /// The command, by way of a shell that sets its limits, in a group of its own.
 #[cfg(unix)]
-fn limited(command: &Command, cpu_seconds: u64) -> Command {
+fn limited(command: &Command, limits: [u64; 3]) -> Command {
     let mut shell = Command::new("sh");
-    shell.args(["-c", SCRIPT, "sh"]).args([cpu_seconds, FILE_BLOCKS, ADDRESS_KIB].map(|limit| limit.to_string()));
+    shell.args(["-c", SCRIPT, "sh"]).args(limits.map(|limit| limit.to_string()));
     shell.arg(command.get_program()).args(command.get_args()).stdin(Stdio::piped());
     copy_setting(command, &mut shell);
     std::os::unix::process::CommandExt::process_group(&mut shell, 0);
@@ -71,7 +77,7 @@ fn limited(command: &Command, cpu_seconds: u64) -> Command {
 
 /// The command as it is: here the wall guard is all there is.
 #[cfg(not(unix))]
-fn limited(command: &Command, _cpu_seconds: u64) -> Command {
+fn limited(command: &Command, _limits: [u64; 3]) -> Command {
     let mut plain = Command::new(command.get_program());
     plain.args(command.get_args()).stdin(Stdio::null());
     copy_setting(command, &mut plain);
@@ -154,9 +160,10 @@ mod tests {
         let (folder, log) = (folder(), folder());
         let mut command = shell("exec cat /dev/zero > out");
         command.current_dir(folder.path());
-        let ended = run(&command, &log.path().join("log"), 30, &Cancel::new()).expect("it runs");
+        let (log, blocks) = (log.path().join("log"), 1 << 10);
+        let ended = run_within(&command, &log, [30, blocks, ADDRESS_KIB], &Cancel::new()).expect("it runs");
         assert!(matches!(ended, Ended::Exit(status, _) if !status.success()));
-        assert!(fs::metadata(folder.path().join("out")).expect("it was begun").len() <= FILE_BLOCKS * 1024);
+        assert!(fs::metadata(folder.path().join("out")).expect("it was begun").len() <= blocks * 1024);
     }
 
     #[test]

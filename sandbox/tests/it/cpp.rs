@@ -143,6 +143,14 @@ fn what_differs_from_native_is_as_the_page_says() {
 }
 
 #[test]
+fn arrays_may_be_as_large_as_memory() {
+    if had() {
+        let code = "#include <cstdio>\nlong long a[1 << 25]; int main() { a[(1 << 25) - 1] = 7; printf(\"%lld\", a[0] + a[(1 << 25) - 1]); }";
+        assert_eq!(crate::prints(Language::Cpp, code, ""), "7");
+    }
+}
+
+#[test]
 fn c_takes_what_c_compilers_long_took() {
     if had() {
         let code = "#include <stdio.h>\ntwice(x) { return 2 * x; }\nint main(void) { char *p = twice(3); printf(\"%d %d\\n\", p, abs(-4)); return 0; }";
