@@ -91,7 +91,7 @@ impl Problem {
             .map_err(|e| Failure::usage(format!("`{}` is not a problem.yaml: {e}", manifest_path.display())))?;
         let validation = validation::of(folder, &manifest, &manifest_path)?;
         let limits = manifest.limits.unwrap_or_default();
-        let time_s = limits.time_limit.or_else(|| timelimit_file(folder)).or_else(|| meta_time(folder));
+        let time_s = limits.time_limit.or(timelimit_file(folder)?).or_else(|| meta_time(folder));
         let mut submissions = Vec::new();
         for group in entries(&folder.join("submissions")).unwrap_or_default() {
             let name = file_name(&group);
@@ -120,9 +120,12 @@ impl Problem {
         if value.get("public_tests").is_none() {
             return Ok(None);
         }
-        let list = |key: &str| value.get(key).map(|tests| test_rows(tests, key)).unwrap_or_default();
-        let mut secret_tests = list("private_tests");
-        secret_tests.extend(list("generated_tests"));
+        let list = |key: &str| {
+            let rows = value.get(key).map_or(Ok(Vec::new()), |tests| test_rows(tests, key));
+            rows.map_err(|why| Failure::usage(format!("`{}` is no problem: {why}", file.display())))
+        };
+        let mut secret_tests = list("private_tests")?;
+        secret_tests.extend(list("generated_tests")?);
         let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         // A limit of 0 is one that nobody knew.
         let time_s = value.get("time_limit").and_then(seconds).filter(|time| *time != 0.0);
@@ -130,7 +133,7 @@ impl Problem {
         Ok(Some(Self {
             name: text("name"),
             description: Some(text("description")),
-            public_tests: list("public_tests"),
+            public_tests: list("public_tests")?,
             secret_tests,
             limits: Limits { time_s: time_limit_of(time_s, file)?, memory, output: None },
             validation: match value.get("compare") {
@@ -163,7 +166,7 @@ impl Problem {
 }
 
 /// Parallel arrays (`{input: […], output: […]}`) or a list of records.
-fn test_rows(tests: &Value, key: &str) -> Vec<Test> {
+fn test_rows(tests: &Value, key: &str) -> Result<Vec<Test>, String> {
     let short = key.split('_').next().unwrap_or(key);
     let test = |i: usize, input: &Value, output: &Value| Test {
         name: format!("{short}-{}", i + 1),
@@ -174,10 +177,16 @@ fn test_rows(tests: &Value, key: &str) -> Vec<Test> {
         Value::Object(columns) => {
             let column = |name: &str| columns.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
             let (inputs, outputs) = (column("input"), column("output"));
-            inputs.iter().zip(&outputs).enumerate().map(|(i, (input, output))| test(i, input, output)).collect()
+            if inputs.len() != outputs.len() {
+                return Err(format!("`{key}` has {} inputs and {} outputs", inputs.len(), outputs.len()));
+            }
+            Ok(inputs.iter().zip(&outputs).enumerate().map(|(i, (input, output))| test(i, input, output)).collect())
         }
-        Value::Array(rows) => rows.iter().enumerate().map(|(i, row)| test(i, &row["input"], &row["output"])).collect(),
-        _ => Vec::new(),
+        Value::Array(rows) => {
+            Ok(rows.iter().enumerate().map(|(i, row)| test(i, &row["input"], &row["output"])).collect())
+        }
+        Value::Null => Ok(Vec::new()),
+        _ => Err(format!("`{key}` is neither a list of tests nor a record of inputs and outputs")),
     }
 }
 
@@ -243,8 +252,16 @@ fn statement(folder: &Path) -> Result<String, Failure> {
 }
 
 /// `.timelimit`, as judges write it beside the manifest.
-fn timelimit_file(folder: &Path) -> Option<f64> {
-    std::fs::read_to_string(folder.join(".timelimit")).ok()?.trim().parse().ok()
+fn timelimit_file(folder: &Path) -> Result<Option<f64>, Failure> {
+    let path = folder.join(".timelimit");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let written = read_exactly(&path)?;
+    written.trim().parse().map(Some).map_err(|_| {
+        Failure::usage(format!("`{}` is no time limit: `{}`", path.display(), written.trim()))
+            .hint("expected a positive number of seconds")
+    })
 }
 
 /// `meta.json`'s `time_limit_s`: a limit that was measured for a package whose format leaves it to the judge.
@@ -253,20 +270,30 @@ fn meta_time(folder: &Path) -> Option<f64> {
     serde_json::from_str::<Value>(&text).ok()?.get("time_limit_s")?.as_f64()
 }
 
-/// The pairs of a folder and those below it, by name.
+/// The pairs of a folder and those below it, by name. One that is half there is an error: a test that is left out in
+/// silence is one that everybody passes.
 fn tests(folder: &Path) -> Result<Vec<Test>, Failure> {
     let mut found = Vec::new();
-    let mut open = vec![folder.to_owned()];
+    let mut open = Vec::from_iter(folder.exists().then(|| folder.to_owned()));
     while let Some(here) = open.pop() {
-        for path in entries(&here).unwrap_or_default() {
-            if path.is_dir() {
-                open.push(path);
-            } else if path.extension().is_some_and(|e| e == "in") {
-                let answer = path.with_extension("ans");
-                if answer.is_file() {
-                    let name = path.strip_prefix(folder).unwrap_or(&path).with_extension("").display().to_string();
-                    found.push(Test { name, input: read_exactly(&path)?, output: read_exactly(&answer)? });
+        for path in entries(&here)? {
+            let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+            let other = match ending {
+                _ if path.is_dir() => {
+                    open.push(path);
+                    continue;
                 }
+                "in" => path.with_extension("ans"),
+                "ans" => path.with_extension("in"),
+                _ => continue,
+            };
+            if !other.is_file() {
+                let missing = format!("`{}` has no `{}` beside it", path.display(), file_name(&other));
+                return Err(Failure::usage(missing).hint("a test is a pair of files, `.in` and `.ans`"));
+            }
+            if ending == "in" {
+                let name = path.strip_prefix(folder).unwrap_or(&path).with_extension("").display().to_string();
+                found.push(Test { name, input: read_exactly(&path)?, output: read_exactly(&other)? });
             }
         }
     }
@@ -379,6 +406,35 @@ mod tests {
         let refused = package("name: x", b"caf\xe9\n").unwrap_err();
         assert!(refused.ends_with("1.in` is not UTF-8 text"), "{refused}");
         assert_eq!(package("name: x", "café\n".as_bytes()).unwrap().public_tests[0].input, "café\n");
+    }
+
+    #[test]
+    fn a_test_that_is_half_there_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        for name in ["1.in", "1.ans", "2.in"] {
+            std::fs::write(data.join(name), "1").unwrap();
+        }
+        assert!(tests(&data).unwrap_err().to_string().contains("2.in` has no `2.ans` beside it"));
+        std::fs::rename(data.join("2.in"), data.join("3.ans")).unwrap();
+        assert!(tests(&data).unwrap_err().to_string().contains("3.ans` has no `3.in` beside it"));
+        std::fs::remove_file(data.join("3.ans")).unwrap();
+        assert_eq!(tests(&data).unwrap().len(), 1);
+        assert_eq!(tests(&folder.path().join("none")).unwrap(), []);
+        let uneven = json!({ "public_tests": { "input": ["1", "2"], "output": ["1"] } });
+        let why = Problem::from_json(&uneven, Path::new("p.json")).unwrap_err().to_string();
+        assert_eq!(why, "`p.json` is no problem: `public_tests` has 2 inputs and 1 outputs");
+    }
+
+    #[test]
+    fn a_time_limit_that_cannot_be_read_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(timelimit_file(folder.path()).unwrap(), None);
+        std::fs::write(folder.path().join(".timelimit"), "3\n").unwrap();
+        assert_eq!(timelimit_file(folder.path()).unwrap(), Some(3.0));
+        std::fs::write(folder.path().join(".timelimit"), "abc").unwrap();
+        assert!(timelimit_file(folder.path()).unwrap_err().to_string().contains("is no time limit: `abc`"));
     }
 
     #[test]

@@ -321,32 +321,32 @@ impl Cx<'_> {
     /// A value that must be of a type.
     pub(super) fn typed_value(&mut self, node: &Yaml, at: &Route, wanted: &Type, what: &str) -> Val {
         let (val, ty) = self.value(node, at);
-        self.fit(&val, ty, node, at, wanted, what);
-        val
+        self.fit(val, ty, node, at, wanted, what)
     }
 
-    /// Reports when a value can't be of a type.
-    pub(super) fn fit(&mut self, val: &Val, ty: Type, node: &Yaml, at: &Route, wanted: &Type, what: &str) {
+    /// The value, read by a type where it is literal; reports when it can't be of that type.
+    pub(super) fn fit(&mut self, val: Val, ty: Type, node: &Yaml, at: &Route, wanted: &Type, what: &str) -> Val {
         if is_never(&ty) {
-            return;
+            return val;
         }
         if let Val::Const(_) = val {
-            if let Err(issues) = wanted.accept_node(node)
-                && let Some(issue) = issues.first()
-            {
-                let rule = if issue.path.is_empty() && matches!(node.to_json(), Value::Null) {
-                    "null-value"
-                } else {
-                    "type-mismatch"
-                };
-                self.error(rule, at, node.span, format!("{what}: {}", issue.message));
+            match wanted.accept_node(node) {
+                Ok(read) => return Val::Const(Arc::new(read)),
+                Err(issues) => {
+                    if let Some(issue) = issues.first() {
+                        let null = issue.path.is_empty() && matches!(node.to_json(), Value::Null);
+                        let rule = if null { "null-value" } else { "type-mismatch" };
+                        self.error(rule, at, node.span, format!("{what}: {}", issue.message));
+                    }
+                }
             }
-            return;
+            return val;
         }
-        let ty = if wanted.nullable() { ty } else { self.need_value(val, ty, node, at, what) };
+        let ty = if wanted.nullable() { ty } else { self.need_value(&val, ty, node, at, what) };
         if let Err(why) = ty.assignable_to(wanted) {
             self.error("type-mismatch", at, node.span, format!("{what} must be {wanted}: {why}"));
         }
+        val
     }
 }
 

@@ -157,8 +157,7 @@ impl Cx<'_> {
         }
         let samples = body.get("samples").map(|(node, at)| {
             let (val, ty) = self.value(node, &at);
-            self.fit(&val, ty.clone(), node, &at, &count_type(1.0), "`samples`");
-            (val, ty)
+            (self.fit(val, ty.clone(), node, &at, &count_type(1.0), "`samples`"), ty)
         });
         let thread = body.text("thread").map(str::to_owned);
         if let (Some(thread), Some((node, _))) = (&thread, body.get("thread"))
@@ -305,11 +304,8 @@ impl Cx<'_> {
             Some((node, at)) => {
                 let words = LANGUAGES.map(Value::from).to_vec();
                 let (val, ty) = self.value(node, &at);
-                match &val {
-                    Val::Const(_) => self.fit(&val, ty, node, &at, &Type::Literals(words), "`language`"),
-                    _ => self.fit(&val, ty, node, &at, &text(), "`language`"),
-                }
-                val
+                let wanted = if matches!(val, Val::Const(_)) { Type::Literals(words) } else { text() };
+                self.fit(val, ty, node, &at, &wanted, "`language`")
             }
             None => null(),
         };
@@ -327,7 +323,7 @@ impl Cx<'_> {
                 Type::List(_, length) => length.clone(),
                 _ => Length::default(),
             };
-            self.fit(&val, given, node, &at, &test, "`tests`");
+            let val = self.fit(val, given, node, &at, &test, "`tests`");
             (ExecuteOn::Tests(val), with_tests(trial, length))
         } else if let Some((node, at)) = body.get("inputs") {
             let (val, given) = self.list_value(node, &at, "the list of inputs");
@@ -335,6 +331,7 @@ impl Cx<'_> {
                 Type::List(_, length) => length.clone(),
                 _ => Length::default(),
             };
+            let val = self.fit(val, given, node, &at, &any_length(text()), "`inputs`");
             (ExecuteOn::Inputs(val), Type::List(Box::new(result), length))
         } else if let Some((node, at)) = body.get("input") {
             (ExecuteOn::Input(self.typed_value(node, &at, &text(), "`input`")), result)

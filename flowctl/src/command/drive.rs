@@ -1,5 +1,6 @@
 //! What all commands share that drive a run: its ports, its progress, signals, and how its end is told.
 
+use super::asked_to_end;
 use crate::cli::{Ending, Format, Sync};
 use crate::failure::{Failure, Kind};
 use crate::render::{self, Progress};
@@ -166,16 +167,16 @@ pub(crate) fn bound_of(flow: &CheckedFlow, inputs: &Value, params: &Value) -> Bo
     bound(flow, Known { inputs: inputs.as_object(), params: params.as_object().unwrap_or(&none) })
 }
 
-/// Ctrl-C once ends the run in order; twice, at once; a third time, without asking.
+/// Ctrl-C, or the end that a system asks for, ends the run in order; twice, at once; a third time, without asking.
 async fn stop_on_signal(cancel: Cancel) {
     for said in ["stopping: attempts at work may end; again to drop them", "stopping now"] {
-        if tokio::signal::ctrl_c().await.is_err() {
+        if asked_to_end().await.is_err() {
             return;
         }
         render::note(said);
         cancel.ask();
     }
-    if tokio::signal::ctrl_c().await.is_ok() {
+    if asked_to_end().await.is_ok() {
         std::process::exit(i32::from(Kind::Cancelled.code()));
     }
 }

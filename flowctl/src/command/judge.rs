@@ -4,6 +4,7 @@ mod limits;
 mod record;
 mod verify;
 
+use super::asked_to_end;
 use crate::cli::{JudgeArgs, JudgeFormat, StopAt};
 use crate::failure::{Failure, Kind};
 use crate::files::reason;
@@ -308,16 +309,16 @@ fn judge_all<T: Send>(
     Ok(done.into_iter().map(|(_, judged, told)| (judged, told)).unzip())
 }
 
-/// Ctrl-C once ends the judging in order; twice, without asking.
+/// Ctrl-C, or the end that a system asks for, ends the judging in order; twice, without asking.
 fn cancel_on_signal(cancel: Cancel) -> Result<(), Failure> {
     let failed = |e: std::io::Error| Failure::environment(format!("can't start: {e}"));
     let signals = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let wait = move || {
         signals.block_on(async {
-            if tokio::signal::ctrl_c().await.is_ok() {
+            if asked_to_end().await.is_ok() {
                 cancel.cancel();
             }
-            if tokio::signal::ctrl_c().await.is_ok() {
+            if asked_to_end().await.is_ok() {
                 std::process::exit(i32::from(Kind::Cancelled.code()));
             }
         });

@@ -22,24 +22,37 @@ pub(crate) use summary::{question, summary};
 pub(crate) use toolchain::{SettingUp, setting_up};
 pub(crate) use verdicts::{differences, surprise, verdicts};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
 /// Prints a result and a line's end.
 pub(crate) fn out(text: impl Display) {
-    write(&mut anstream::stdout(), format_args!("{text}\n"));
+    given(write(&mut anstream::stdout(), format_args!("{text}\n")));
 }
 
 /// Prints a result as it is.
 pub(crate) fn out_raw(text: &str) {
-    write(&mut anstream::AutoStream::never(std::io::stdout()), format_args!("{text}"));
+    given(write(&mut anstream::AutoStream::never(std::io::stdout()), format_args!("{text}")));
+}
+
+/// The reader of a pipe may have gone: what it has read was enough for it. A result that is lost otherwise, as on a full
+/// disk, must not pass for one that was given.
+fn given(written: std::io::Result<()>) {
+    match written {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            let _ = failure(&Failure::environment(format!("the result can't be written: {error}")));
+            std::process::exit(i32::from(Kind::Environment.code()));
+        }
+        _ => {}
+    }
 }
 
 /// Says something on the side.
 pub(crate) fn note(text: impl Display) {
-    write(&mut anstream::stderr(), format_args!("{text}\n"));
+    // Where nobody can be told anything, there is nobody to tell of that.
+    let _ = write(&mut anstream::stderr(), format_args!("{text}\n"));
 }
 
 /// Prints a failure and what to do about it.
@@ -51,7 +64,6 @@ pub(crate) fn failure(failure: &Failure) -> ExitCode {
     ExitCode::from(failure.kind.code())
 }
 
-fn write(stream: &mut impl Write, text: std::fmt::Arguments<'_>) {
-    // The reader of a pipe may have gone: what it has read was enough for it.
-    let _ = stream.write_fmt(text).and_then(|()| stream.flush());
+fn write(stream: &mut impl Write, text: std::fmt::Arguments<'_>) -> std::io::Result<()> {
+    stream.write_fmt(text).and_then(|()| stream.flush())
 }

@@ -194,7 +194,12 @@ fn source<'a>(
 }
 
 fn test(value: &Value) -> Test {
-    let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    // What an expression put there may be a number: a program reads it as it is written.
+    let text = |key: &str| match value.get(key)? {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
     Test { name: text("name"), input: text("input").unwrap_or_default(), expected: text("output") }
 }
 

@@ -94,6 +94,26 @@ fn a_flow_compares_as_the_problem_says() {
 }
 
 #[test]
+fn numbers_in_tests_are_text_as_they_are_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let flow = "flow: t\nnodes:\n  e:\n    execute: { language: python, code: print(input()), tests: [{ input: 1.10, output: 1.10 }, { input: 01, output: 01 }] }\n  \
+        l: { execute: { language: python, code: print(input()), inputs: [1.10, no] } }\n\
+        outputs: { passed: $e.passed, said: $( l | map(attribute='stdout') | join('') ) }\n";
+    write(&folder.path().join("t.yaml"), flow);
+    let ended = end(flowctl().current_dir(folder.path()).args(["run", "t.yaml", "--format", "json"])).with(0);
+    assert_eq!(ended.json()["outputs"], json!({ "passed": true, "said": "1.10\nno\n" }));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_written_is_an_error() {
+    let full = fs::File::create("/dev/full").expect("a device that is always full");
+    let ended = flowctl().args(["toolchain", "list"]).stdout(full).output().expect("it runs");
+    assert_eq!(ended.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("the result can't be written"));
+}
+
+#[test]
 fn a_json_problem_may_say_how_it_compares() {
     let folder = tempfile::tempdir().expect("a folder");
     let problem = |compare: &Value| {
@@ -279,13 +299,15 @@ mod left_behind {
     }
 
     #[test]
-    fn ctrl_c_tells_what_was_judged_and_ends_with_130() {
-        let (folder, _) = sums();
-        let (mut child, stderr, _) = at_work(folder.path(), "");
-        signal("INT", child.id());
-        let said = all_end(stderr);
-        assert_eq!(child.wait().expect("it ended").code(), Some(130));
-        assert!(said.contains("interrupted: 1 of 2 programs were judged"), "{said}");
+    fn asked_to_end_it_tells_what_was_judged_and_ends_with_130() {
+        for asked in ["INT", "TERM"] {
+            let (folder, _) = sums();
+            let (mut child, stderr, _) = at_work(folder.path(), "");
+            signal(asked, child.id());
+            let said = all_end(stderr);
+            assert_eq!(child.wait().expect("it ended").code(), Some(130));
+            assert!(said.contains("interrupted: 1 of 2 programs were judged"), "{said}");
+        }
     }
 
     #[test]
