@@ -143,6 +143,16 @@ fn what_differs_from_native_is_as_the_page_says() {
 }
 
 #[test]
+fn what_gcc_takes_with_a_warning_is_taken() {
+    if had() {
+        let code = "#include <bits/stdc++.h>\nusing namespace std; struct E { int u, v; };
+            int main() { long long n = 5; vector<int> v{n, n + 1}; vector<E> e; e.push_back({n, v.size()}); register int i = 1;
+              cout << v[1] << e[0].v << i << ' ' << count_if(v.begin(), v.end(), bind2nd(less<int>(), 6)); }";
+        assert_eq!(crate::prints(Language::Cpp, code, ""), "621 1");
+    }
+}
+
+#[test]
 fn arrays_may_be_as_large_as_memory() {
     if had() {
         let code = "#include <cstdio>\nlong long a[1 << 25]; int main() { a[(1 << 25) - 1] = 7; printf(\"%lld\", a[0] + a[(1 << 25) - 1]); }";

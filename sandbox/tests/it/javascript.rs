@@ -11,6 +11,22 @@ fn prints(code: &str, input: &str) -> String {
 }
 
 #[test]
+fn promises_are_done_before_timers_and_before_the_end() {
+    let code = "let p = Promise.resolve();
+        for (let i = 0; i < 12; i++) p = p.then(() => console.log(i));
+        (async () => { for (let i = 0; i < 1000; i++) await null; console.log('end'); })();
+        setTimeout(() => { console.log('timer'); Promise.resolve().then(() => 0).then(() => 0).then(() => 0).then(() => 0).then(() => console.log('last')); }, 0);
+        setTimeout(() => console.log('later'), 1);
+        new Promise(() => {}).then(() => console.log('never'));";
+    let counted: String = (0..12).map(|n| format!("{n}\n")).collect();
+    let expected = format!("{counted}end\ntimer\nlast\nlater\n");
+    assert_eq!(crate::prints(Language::Javascript, code, ""), expected);
+    let lines = "const rl = require('readline').createInterface({ input: process.stdin });
+        (async () => { let n = 0; for await (const line of rl) n += Number(line); console.log(n); })();";
+    assert_eq!(crate::prints(Language::Javascript, lines, "1\n2\n3\n4\n5\n6\n7\n"), "28\n");
+}
+
+#[test]
 fn all_ways_of_reading_work() {
     let sum = "console.log(t.trim().split(/\\s+/).map(Number).reduce((a, b) => a + b));";
     for read in [
@@ -59,7 +75,8 @@ fn errors_and_exits_are_runtime_errors() {
     assert_eq!(end("process.exit(3)").0, Verdict::RuntimeError);
     assert_eq!(end("console.log(1); process.exit()"), (Verdict::Finished, "1\n".into(), String::new()));
     assert_eq!(end("process.exitCode = 2").0, Verdict::RuntimeError);
-    assert_eq!(end("Promise.reject(new Error('lost'))").0, Verdict::RuntimeError);
+    let (verdict, stdout, _) = end("console.log('said'); Promise.reject(new Error('lost'))");
+    assert_eq!((verdict, stdout.as_str()), (Verdict::RuntimeError, "said\n"));
     assert_eq!(end("function f() { f() } f()").0, Verdict::RuntimeError);
 }
 
