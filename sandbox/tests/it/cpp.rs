@@ -147,8 +147,8 @@ fn what_gcc_takes_with_a_warning_is_taken() {
     if had() {
         let code = "#include <bits/stdc++.h>\nusing namespace std; struct E { int u, v; };
             int main() { long long n = 5; vector<int> v{n, n + 1}; vector<E> e; e.push_back({n, v.size()}); register int i = 1;
-              cout << v[1] << e[0].v << i << ' ' << count_if(v.begin(), v.end(), bind2nd(less<int>(), 6)); }";
-        assert_eq!(crate::prints(Language::Cpp, code, ""), "621 1");
+              cout << v[1] << e[0].v << i << ' ' << count_if(v.begin(), v.end(), bind2nd(less<int>(), 6)) << ' ' << __gcd(12, 18) << __lg(100); }";
+        assert_eq!(crate::prints(Language::Cpp, code, ""), "621 1 66");
     }
 }
 

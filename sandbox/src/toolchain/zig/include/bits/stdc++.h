@@ -91,3 +91,16 @@
 #include <variant>
 #include <vector>
 #include <version>
+
+// Names of libstdc++'s own that programs use.
+namespace std {
+template <class T> constexpr T __gcd(T a, T b) {
+  while (b != 0) {
+    T rest = a % b;
+    a = b, b = rest;
+  }
+  return a;
+}
+template <class T> constexpr T __lg(T n) { return bit_width(make_unsigned_t<T>(n)) - 1; }
+}  // namespace std
+
