@@ -359,66 +359,32 @@ fn link_paths(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 
 /// Calls that nothing here can grant: changes of files answer "read-only", sockets "not supported".
 fn link_refused(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    linker.func_wrap(MODULE, "fd_allocate", |mut c: Caller<'_, Guest>, _: u32, _: u64, _: u64| {
-        refuse(&mut c, Errno::Rofs as i32)
-    })?;
-    linker.func_wrap(MODULE, "fd_filestat_set_size", |mut c: Caller<'_, Guest>, _: u32, _: u64| {
-        refuse(&mut c, Errno::Rofs as i32)
-    })?;
-    linker.func_wrap(MODULE, "fd_filestat_set_times", |mut c: Caller<'_, Guest>, _: u32, _: u64, _: u64, _: u32| {
-        refuse(&mut c, Errno::Rofs as i32)
-    })?;
-    linker.func_wrap(MODULE, "fd_fdstat_set_rights", |mut c: Caller<'_, Guest>, _: u32, _: u64, _: u64| {
-        refuse(&mut c, 0)
-    })?;
-    linker.func_wrap(MODULE, "fd_pwrite", |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32, _: u64, _: u32| {
-        refuse(&mut c, Errno::Rofs as i32)
-    })?;
-    linker.func_wrap(MODULE, "path_create_directory", |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32| {
-        refuse(&mut c, Errno::Rofs as i32)
-    })?;
-    linker.func_wrap(
-        MODULE,
-        "path_filestat_set_times",
-        |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32, _: u32, _: u64, _: u64, _: u32| {
-            refuse(&mut c, Errno::Rofs as i32)
-        },
-    )?;
-    linker.func_wrap(
-        MODULE,
-        "path_link",
-        |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| {
-            refuse(&mut c, Errno::Rofs as i32)
-        },
-    )?;
-    linker.func_wrap(MODULE, "path_remove_directory", |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32| {
-        refuse(&mut c, Errno::Rofs as i32)
-    })?;
-    linker.func_wrap(
-        MODULE,
-        "path_rename",
-        |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| refuse(&mut c, Errno::Rofs as i32),
-    )?;
-    linker.func_wrap(MODULE, "path_symlink", |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32, _: u32, _: u32| {
-        refuse(&mut c, Errno::Rofs as i32)
-    })?;
-    linker.func_wrap(MODULE, "path_unlink_file", |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32| {
-        refuse(&mut c, Errno::Rofs as i32)
-    })?;
-    linker.func_wrap(MODULE, "sock_accept", |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32| {
-        refuse(&mut c, Errno::NotSup as i32)
-    })?;
-    linker.func_wrap(
-        MODULE,
-        "sock_recv",
-        |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| refuse(&mut c, Errno::NotSup as i32),
-    )?;
-    linker.func_wrap(MODULE, "sock_send", |mut c: Caller<'_, Guest>, _: u32, _: u32, _: u32, _: u32, _: u32| {
-        refuse(&mut c, Errno::NotSup as i32)
-    })?;
-    linker.func_wrap(MODULE, "sock_shutdown", |mut c: Caller<'_, Guest>, _: u32, _: u32| {
-        refuse(&mut c, Errno::NotSup as i32)
-    })?;
+    const ROFS: i32 = Errno::Rofs as i32;
+    const NOTSUP: i32 = Errno::NotSup as i32;
+    /// Each call's name, the types of its arguments, and its answer.
+    macro_rules! answer {
+        ($($name:literal ($($kind:ty),*) $answer:expr)*) => {
+            $(linker.func_wrap(MODULE, $name, |mut c: Caller<'_, Guest>, $(_: $kind),*| refuse(&mut c, $answer))?;)*
+        };
+    }
+    answer! {
+        "fd_allocate" (u32, u64, u64) ROFS
+        "fd_filestat_set_size" (u32, u64) ROFS
+        "fd_filestat_set_times" (u32, u64, u64, u32) ROFS
+        "fd_fdstat_set_rights" (u32, u64, u64) 0
+        "fd_pwrite" (u32, u32, u32, u64, u32) ROFS
+        "path_create_directory" (u32, u32, u32) ROFS
+        "path_filestat_set_times" (u32, u32, u32, u32, u64, u64, u32) ROFS
+        "path_link" (u32, u32, u32, u32, u32, u32, u32) ROFS
+        "path_remove_directory" (u32, u32, u32) ROFS
+        "path_rename" (u32, u32, u32, u32, u32, u32) ROFS
+        "path_symlink" (u32, u32, u32, u32, u32) ROFS
+        "path_unlink_file" (u32, u32, u32) ROFS
+        "sock_accept" (u32, u32, u32) NOTSUP
+        "sock_recv" (u32, u32, u32, u32, u32, u32) NOTSUP
+        "sock_send" (u32, u32, u32, u32, u32) NOTSUP
+        "sock_shutdown" (u32, u32) NOTSUP
+    }
     Ok(())
 }
 

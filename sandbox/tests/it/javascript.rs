@@ -21,6 +21,9 @@ fn promises_are_done_before_timers_and_before_the_end() {
     let counted: String = (0..12).map(|n| format!("{n}\n")).collect();
     let expected = format!("{counted}end\ntimer\nlast\nlater\n");
     assert_eq!(crate::prints(Language::Javascript, code, ""), expected);
+    let slept = "const m = new Map(); (async () => { for (let i = 0; i < 3000; i++) {
+        m.set(i, new Array(100).fill(i)); await new Promise(r => setTimeout(r, 1)); } console.log(m.size); })();";
+    assert_eq!(crate::prints(Language::Javascript, slept, ""), "3000\n");
     let lines = "const rl = require('readline').createInterface({ input: process.stdin });
         (async () => { let n = 0; for await (const line of rl) n += Number(line); console.log(n); })();";
     assert_eq!(crate::prints(Language::Javascript, lines, "1\n2\n3\n4\n5\n6\n7\n"), "28\n");

@@ -422,12 +422,12 @@ const calm = async () => {
   alone = Infinity;
   for (let n = 0; n < 4; n++) alone = Math.min(alone, await round());
 };
-// A program's memory moves that clock too, so what looks busy for ever is waited for no longer than this.
-const idle = async (rounds) => {
-  for (let quiet = 0; quiet < 3 && rounds > 0; rounds--) quiet = (await round()) < alone * 1.4 ? quiet + 1 : 0;
+// A program's memory moves that clock too, and then all looks busy: so many turns are waited for in a run, and no more.
+let patience = 1e6;
+const idle = async () => {
+  for (let quiet = 0; quiet < 3 && patience > 0; patience--) quiet = (await round()) < alone * 1.4 ? quiet + 1 : 0;
   await calm();
 };
-const BETWEEN_TIMERS = 300, AT_THE_END = 1e6;
 await calm();
 try {
   const text = std.loadFile("main.js");
@@ -436,7 +436,7 @@ try {
     leave(0);
   }
   std.loadScript("main.js");
-  await idle(AT_THE_END);
+  await idle();
   while (timers.length) {
     const timer = timers.reduce((a, b) => (b.at < a.at ? b : a));
     if (timer.every) timer.at += timer.every;
@@ -446,7 +446,7 @@ try {
       clock = timer.at;
     }
     timer.call(...timer.args);
-    await idle(timers.length ? BETWEEN_TIMERS : AT_THE_END);
+    await idle();
   }
   process.emit("exit", exit.value ?? 0);
   leave(exit.value ?? 0);

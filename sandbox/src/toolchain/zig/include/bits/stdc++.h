@@ -103,4 +103,3 @@ template <class T> constexpr T __gcd(T a, T b) {
 }
 template <class T> constexpr T __lg(T n) { return bit_width(make_unsigned_t<T>(n)) - 1; }
 }  // namespace std
-
